@@ -1,0 +1,1 @@
+"""From the SLI catalogue: recording rules, alerts, Alertmanager configuration and their tests."""

@@ -1,0 +1,1 @@
+"""From the SLI catalogue: Grafana dashboards."""

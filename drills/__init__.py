@@ -1,0 +1,1 @@
+"""Game days: verifier table, scenarios, prediction, orchestration, report."""

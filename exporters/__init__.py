@@ -1,0 +1,1 @@
+"""Where results go: metric names, the SLI catalogue, Prometheus, pages."""

@@ -1,0 +1,1 @@
+"""What is measured: the result model, protocol checks, one file a probe, browser, HTTP, classification."""

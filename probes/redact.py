@@ -1,0 +1,89 @@
+"""The one place that removes secrets from text: whatever leaves a run or a log goes through here."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections import OrderedDict
+from collections.abc import Iterable
+from urllib.parse import quote
+
+MASK = "[redacted]"
+_REMEMBERED = 8192
+_SHORTEST = 4  # a shorter value would mask ordinary words; a one-time code has six digits
+
+# Members and parameters whose values are secret wherever they appear (RFC 6749, OIDC Core, RFC 7662, RFC 8693).
+_NAMES = (
+    "access_token|refresh_token|id_token|id_token_hint|client_secret|client_assertion|code|code_verifier|password|"
+    "subject_token|actor_token|assertion|device_code|user_code|auth_req_id|logout_token|session_state|otp|totp|"
+    "registration_access_token|request_uri|credential"
+)
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # A JWS or JWE in compact form: its header always starts with the base64url of '{"'.
+    (re.compile(r"eyJ[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,4}"), MASK),
+    (re.compile(rf"(?i)(\b(?:{_NAMES})=)[^&\s\"'<>#;]+"), rf"\1{MASK}"),
+    (re.compile(rf"(?i)(%26|%3F|\b)((?:{_NAMES})%3D)[^&\s\"'<>#;]+?(?=%26|[&\s\"'<>#;]|$)"), rf"\1\2{MASK}"),
+    (re.compile(rf"(?i)([\"'](?:{_NAMES})[\"']\s*:\s*[\"'])(?:[^\"'\\]|\\.)*"), rf"\1{MASK}"),
+    (re.compile(r"(?i)\b((?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|dpop)\s+)[^\s\"',;]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)\b((?:basic|bearer|dpop)\s+)[A-Za-z0-9._~+/=-]{16,}"), rf"\1{MASK}"),
+    (re.compile(r"(?i)\b((?:set-)?cookie[\"']?\s*[:=]\s*[\"']?)[^\r\n\"']+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)(otpauth://)\S+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)(://[^/\s:@]+:)[^/\s@]+@"), rf"\1{MASK}@"),
+)  # fmt: skip
+
+
+class Redactor:
+    """Removes known secret values and everything that has the form of one.
+
+    `learn` is called with every secret that is read and every token that is received; the newest 8192 are remembered.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._pattern: re.Pattern[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Redactor({len(self._known)} known)"
+
+    def learn(self, values: Iterable[str]) -> None:
+        """Remember values that must never be seen again, in their plain and percent-encoded forms."""
+        for value in values:
+            if len(value) < _SHORTEST:
+                continue
+            for form in {value, quote(value, safe=""), value.replace("\\", "\\\\").replace('"', '\\"')}:
+                self._known[form] = None
+                self._known.move_to_end(form)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        self._pattern = None
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets."""
+        if self._known:
+            if self._pattern is None:
+                longest_first = sorted(self._known, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            text = self._pattern.sub(MASK, text)
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        return text
+
+
+class RedactingFilter(logging.Filter):
+    """Redacts message and traceback of every log record; install it on handlers, so that no logger escapes it."""
+
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrites the record in place; always lets it pass."""
+        record.msg = self._redact(record.getMessage())
+        record.args = None
+        if record.exc_info:
+            record.exc_text = self._redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
+            record.exc_info = None
+        elif record.exc_text:
+            record.exc_text = self._redact(record.exc_text)
+        return True

@@ -1,0 +1,1 @@
+"""A page for every alert, with executable checks."""
