@@ -1,0 +1,172 @@
+"""The one place that makes HTTP clients and reads answers: bounded in size, timed in phases, no redirects, no cookies."""
+
+from __future__ import annotations
+
+import ssl
+import zlib
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlencode
+
+import httpcore
+import httpx
+
+from probes.model import ProbeFailure, Reason
+from probes.network import Phases, TimedBackend, current_phases
+from probes.probe import Clock, utc_now
+
+MAX_BODY = 1024 * 1024
+USER_AGENT = "oidcwatch/0.1 (synthetic monitoring)"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer, read to its end. `started` and `finished` are aware UTC by our clock."""
+
+    method: str
+    url: str
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    phases: Phases
+    started: datetime
+    finished: datetime
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type without parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def date(self) -> datetime | None:
+        """The Date header as aware UTC; None when absent or malformed."""
+        try:
+            parsed = parsedate_to_datetime(self.headers["date"])
+            return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        except (KeyError, ValueError, TypeError, OverflowError):
+            return None
+
+
+class Http(Protocol):
+    """The seam that probes see: one exchange in, one answer out."""
+
+    async def __call__(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Raises httpx.HTTPError, httpx.InvalidURL or ProbeFailure(bad_response)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpClient:
+    """Sends requests through an httpx transport. Every exchange opens its own connection: the whole path is the test."""
+
+    transport: httpx.AsyncBaseTransport
+    clock: Clock = utc_now
+    max_body: int = MAX_BODY
+
+    async def __call__(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Response:
+        """See `Http`. A redirect is an answer like any other: whoever follows one decides it knowingly."""
+        request = _request(method, url, headers or {}, form)
+        phases = Phases()
+        token = current_phases.set(phases)
+        started = self.clock()
+        try:
+            answer = await self.transport.handle_async_request(request)
+            try:
+                body = await _read(answer, self.max_body)
+            finally:
+                await answer.aclose()
+        finally:
+            current_phases.reset(token)
+        return Response(method, url, answer.status_code, answer.headers, body, phases, started, self.clock())
+
+
+def _request(method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None) -> httpx.Request:
+    sent = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity", **headers}
+    parsed = httpx.URL(url)
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise httpx.UnsupportedProtocol(f"not an http(s) URL: {url[:200]!r}")
+    if form is None:
+        return httpx.Request(method, parsed, headers=sent)
+    sent["Content-Type"] = "application/x-www-form-urlencoded"
+    return httpx.Request(method, parsed, headers=sent, content=urlencode(form).encode())
+
+
+async def _read(answer: httpx.Response, limit: int) -> bytes:
+    encoding = answer.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        # We ask for identity; a server that compresses all the same is read, but never beyond the limit.
+        inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    elif encoding in ("", "identity"):
+        inflate = None
+    else:
+        raise ProbeFailure(Reason.BAD_RESPONSE, f"content encoding {encoding[:40]!r} was not asked for")
+    body = bytearray()
+    async with aclosing(answer.aiter_raw()) as chunks:
+        async for chunk in chunks:
+            try:
+                body += chunk if inflate is None else inflate.decompress(chunk, limit + 1 - len(body))
+            except zlib.error as error:
+                raise ProbeFailure(Reason.BAD_RESPONSE, f"the body is not valid {encoding}") from error
+            if len(body) > limit:
+                raise ProbeFailure(Reason.BAD_RESPONSE, f"the body is larger than {limit} bytes")
+    return bytes(body)
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's transport (and its mapping of errors) over a pool whose connections are timed."""
+
+    def __init__(self, context: ssl.SSLContext, proxy: str | None) -> None:
+        super().__init__(verify=context)
+        self._pool = _pool(context, proxy)  # httpx offers no other way to give its pool a network backend
+
+
+def _pool(context: ssl.SSLContext, proxy: str | None) -> httpcore.AsyncConnectionPool:
+    backend = TimedBackend()
+    if proxy is None:
+        return httpcore.AsyncConnectionPool(
+            ssl_context=context, max_connections=None, max_keepalive_connections=0, network_backend=backend
+        )
+    url = httpx.URL(proxy)
+    auth = (url.username, url.password) if url.username else None
+    bare = str(url.copy_with(userinfo=b""))
+    if url.scheme in ("socks5", "socks5h"):
+        return httpcore.AsyncSOCKSProxy(
+            bare, proxy_auth=auth, ssl_context=context, max_keepalive_connections=0, network_backend=backend
+        )
+    return httpcore.AsyncHTTPProxy(
+        bare,
+        proxy_auth=auth,
+        ssl_context=context,
+        max_connections=None,
+        max_keepalive_connections=0,
+        network_backend=backend,
+    )
+
+
+def make_http(ca_file: Path | None = None, proxy: str | None = None, clock: Clock = utc_now) -> HttpClient:
+    """A client that trusts the system's authorities (or `ca_file` alone) and sends through `proxy`, if any.
+
+    Building one reads the authorities from disk: make one for each (ca_file, proxy) and keep it.
+    Raises OSError or ssl.SSLError when `ca_file` cannot be read.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    return HttpClient(_Transport(context, proxy), clock)
