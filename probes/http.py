@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import zlib
 from collections.abc import Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -40,7 +39,7 @@ class Response:
     @property
     def media_type(self) -> str:
         """The Content-Type without parameters, in lower case."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
     @property
     def date(self) -> datetime | None:
@@ -120,14 +119,13 @@ async def _read(answer: httpx.Response, limit: int) -> bytes:
     else:
         raise ProbeFailure(Reason.BAD_RESPONSE, f"content encoding {encoding[:40]!r} was not asked for")
     body = bytearray()
-    async with aclosing(answer.aiter_raw()) as chunks:
-        async for chunk in chunks:
-            try:
-                body += chunk if inflate is None else inflate.decompress(chunk, limit + 1 - len(body))
-            except zlib.error as error:
-                raise ProbeFailure(Reason.BAD_RESPONSE, f"the body is not valid {encoding}") from error
-            if len(body) > limit:
-                raise ProbeFailure(Reason.BAD_RESPONSE, f"the body is larger than {limit} bytes")
+    async for chunk in answer.aiter_raw():
+        try:
+            body += chunk if inflate is None else inflate.decompress(chunk, limit + 1 - len(body))
+        except zlib.error as error:
+            raise ProbeFailure(Reason.BAD_RESPONSE, f"the body is not valid {encoding}") from error
+        if len(body) > limit:
+            raise ProbeFailure(Reason.BAD_RESPONSE, f"the body is larger than {limit} bytes")
     return bytes(body)
 
 
@@ -150,7 +148,12 @@ def _pool(context: ssl.SSLContext, proxy: str | None) -> httpcore.AsyncConnectio
     bare = str(url.copy_with(userinfo=b""))
     if url.scheme in ("socks5", "socks5h"):
         return httpcore.AsyncSOCKSProxy(
-            bare, proxy_auth=auth, ssl_context=context, max_keepalive_connections=0, network_backend=backend
+            bare,
+            proxy_auth=auth,
+            ssl_context=context,
+            max_connections=None,
+            max_keepalive_connections=0,
+            network_backend=backend,
         )
     return httpcore.AsyncHTTPProxy(
         bare,

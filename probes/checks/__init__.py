@@ -1,0 +1,1 @@
+"""The protocol checks: one table a document, one row a check, each with its citation."""
