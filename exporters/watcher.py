@@ -1,0 +1,70 @@
+"""The watcher watched: oidcwatch's own metrics, as calls that the scheduler, browser, configuration and store make."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry
+
+from exporters import metrics as m
+from exporters.metric_set import MetricSet
+
+
+class WatcherMetrics:
+    """One for each agent. Every call is cheap, may come from any thread, and never raises."""
+
+    def __init__(self, registry: CollectorRegistry, *, version: str, python: str) -> None:
+        rows = [row for row in m.WATCHER_METRICS if row is not m.REGION_INFO]
+        self._set = MetricSet(rows, registry)
+        self._set.set(m.BUILD_INFO, (version, python), 1)
+        for reason in m.RECYCLE_REASONS:
+            self._set.create(m.BROWSER_RECYCLES, (reason,))
+
+    def run_started(self, late_seconds: float) -> None:
+        """A run has started so many seconds after it was due."""
+        with self._set.lock:
+            self._set.observe(m.LATENESS, (), max(0.0, late_seconds))
+            self._set.change(m.IN_FLIGHT, 1)
+
+    def run_ended(self) -> None:
+        """A run that had started is over, however it ended."""
+        self._set.change(m.IN_FLIGHT, -1)
+
+    def runs_missed(self, count: int = 1) -> None:
+        """Runs were due and will never start: the one before had not ended, or the process stood still."""
+        self._set.add(m.MISSED, (), count)
+
+    def config_loaded(self, at: datetime | None) -> None:
+        """The configuration was loaded at that time; None: it was refused and the one before is still in use."""
+        with self._set.lock:
+            self._set.set(m.RELOAD_OK, (), 0 if at is None else 1)
+            if at is not None:
+                self._set.set(m.RELOAD_TIME, (), at.timestamp())
+
+    def artifact_failed(self) -> None:
+        """The artifacts of a run could not be stored."""
+        self._set.add(m.ARTIFACT_FAILURES, ())
+
+    def browser_launched(self) -> None:
+        """A browser was started."""
+        self._set.add(m.BROWSER_LAUNCHES, ())
+
+    def browser_recycled(self, reason: str) -> None:
+        """A browser was replaced on purpose: `age`, `runs` or `memory`."""
+        self._set.add(m.BROWSER_RECYCLES, (reason if reason in m.RECYCLE_REASONS else m.OTHER,))
+
+    def browser_crashed(self) -> None:
+        """A browser ended by itself."""
+        self._set.add(m.BROWSER_CRASHES, ())
+
+    def browser_contexts(self, count: int) -> None:
+        """So many browser contexts are open now."""
+        self._set.set(m.BROWSER_CONTEXTS, (), count)
+
+    def browser_queued(self, seconds: float) -> None:
+        """A run has waited so long for a free context."""
+        self._set.observe(m.BROWSER_QUEUE, (), seconds)
+
+    def browser_memory(self, resident_bytes: int) -> None:
+        """Resident memory of all processes of the browser."""
+        self._set.set(m.BROWSER_RSS, (), resident_bytes)
