@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from probes.model import Outcome, Quantity, Reason, Stage
+from probes.oauth_errors import OUTCOMES
 from probes.reasons import reasons_of
 
 
@@ -98,17 +99,6 @@ TRACE_ID = "trace_id"
 
 OK = "ok"
 OTHER = "other"
-TOKEN_OUTCOMES = (
-    OK,
-    # RFC 6749 section 5.2
-    *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"),
-    *("unsupported_grant_type", "invalid_scope"),
-    "invalid_target",  # RFC 8707 section 2
-    *("slow_down", "access_denied"),  # RFC 8628 section 3.5
-    *("server_error", "temporarily_unavailable"),  # RFC 6749 section 4.1.2.1, and seen from token endpoints
-    *("http_4xx", "http_5xx", "network"),
-    OTHER,  # an error code that no registry knows
-)
 KEY_STATES = ("active", "standby", "other")
 RECYCLE_REASONS = ("age", "runs", "memory", OTHER)
 _VALIDATING = frozenset({Stage.ID_TOKEN, Stage.ACCESS_TOKEN})
@@ -122,12 +112,7 @@ INVALID = Label(
 )  # fmt: skip
 STEP = Label("step", "a protocol step", lambda kind: kind.stages, universe=frozenset(Stage))
 GRANT = Label("grant", "a grant type that the probe uses", lambda kind: kind.grants)
-OUTCOME = Label(
-    "outcome",
-    "`ok`, a registered OAuth error, `http_4xx`, `http_5xx`, `network`, or `other`",
-    lambda kind: TOKEN_OUTCOMES,
-    fallback=OTHER,
-)
+OUTCOME = Label("outcome", "`ok`, a registered OAuth error, `http_4xx`, `http_5xx` or `network`", lambda kind: OUTCOMES)
 TOKEN = Label("token", "`id_token`, `access_token`, ...", lambda kind: kind.tokens)
 ENDPOINT = Label("endpoint", "an endpoint's role, never its URL", lambda kind: kind.endpoints)
 STATE = Label("state", "`active` (signs), `standby` (published, not seen signing) or `other`", lambda kind: KEY_STATES)

@@ -146,9 +146,11 @@ def _runs(*probes: str) -> Events:
 
 def _slices(*probes: str) -> Slices:
     """The same in time slices, so that every interval weighs the same and one region alone spends nothing."""
-    gauges = (Selector(metric, (_of(*probes), _REAL)) for metric in (m.SUCCESS, m.LAST_RUN, m.INTERVAL))
+    same = (_of(*probes), _REAL)
     events = _runs(*probes)
-    return Slices(*gauges, events.bad, events.total)
+    return Slices(
+        Selector(m.SUCCESS, same), Selector(m.LAST_RUN, same), Selector(m.INTERVAL, same), events.bad, events.total
+    )
 
 
 def _faster(stage: Stage, seconds: float) -> Latency:
