@@ -1,0 +1,49 @@
+"""The command `python -m sandbox`: start a sandbox, print its addresses as one JSON line, run until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import signal
+import sys
+from collections.abc import Sequence
+
+from sandbox.server import LOOPBACK, Options, running
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line. Exits with 2 when it is wrong, or when it would expose the sandbox unasked."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one line of JSON (the default is indented)")
+    parser.add_argument("--port", type=int, default=0, help="the issuer's port (default: a free one)")
+    parser.add_argument("--tls", action="store_true", help="serve the issuer over https with a private CA")
+    parser.add_argument("--proxy", action=argparse.BooleanOptionalAction, default=True, help="the fault proxy in front")
+    parser.add_argument("--bind", default=LOOPBACK, help="the issuer's address")
+    parser.add_argument("--i-know-this-is-insecure", action="store_true", help="allow a --bind other than loopback")
+    options = parser.parse_args(arguments)
+    if not _is_loopback(options.bind) and not options.i_know_this_is_insecure:
+        parser.error(f"--bind {options.bind}: not a loopback address; this needs --i-know-this-is-insecure as well")
+    return options
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run until SIGTERM or SIGINT; both end it with 0."""
+    options = parse(arguments)
+    stop = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, stop)  # inherited by every thread, so that sigwait is the one to see them
+    with running(Options(options.bind, options.port, options.tls, options.proxy)) as description:
+        print(json.dumps(description, indent=None if options.json else 2), flush=True)
+        signal.sigwait(stop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
