@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
@@ -36,7 +37,11 @@ ALGORITHMS_OF: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
 """Signature algorithms that a key of this type and curve can be used with (RFC 7518 §3.1, RFC 8037, RFC 9864)."""
 
 _THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
-_BUILDERS = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}
+_BUILDERS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
+    "RSA": RSAAlgorithm.from_jwk,
+    "EC": ECAlgorithm.from_jwk,
+    "OKP": OKPAlgorithm.from_jwk,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +159,9 @@ def _public(kty: str, jwk: dict[str, Any]) -> tuple[Any, str]:
     if missing:
         return None, f"{', '.join(missing)} missing or no string"
     try:
-        return builder.from_jwk(jwk), ""
+        return builder(jwk), ""
     except InvalidKeyError as error:
         return None, str(error)[:120]
-    except (ValueError, TypeError, ArithmeticError, AttributeError, KeyError) as error:
+    except (ValueError, TypeError, ArithmeticError, AttributeError, KeyError, UnsupportedAlgorithm) as error:
         # Members that are strings but no numbers, points off the curve, and what else cryptography refuses.
         return None, f"no valid {kty} key: {str(error)[:100]}"

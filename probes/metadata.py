@@ -34,6 +34,7 @@ class Metadata:
     userinfo_endpoint: str
     end_session_endpoint: str
     iss_parameter_supported: bool
+    id_token_algs: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, document: JsonObject) -> Metadata:
@@ -46,6 +47,7 @@ class Metadata:
             userinfo_endpoint=text(document, "userinfo_endpoint"),
             end_session_endpoint=text(document, "end_session_endpoint"),
             iss_parameter_supported=document.get("authorization_response_iss_parameter_supported") is True,
+            id_token_algs=strings(document, "id_token_signing_alg_values_supported"),
         )
 
 

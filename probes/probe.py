@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from probes.model import (
     Artifact,
@@ -45,6 +45,8 @@ class Steps:
     measurements: list[Measurement] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set, repr=False)
+    learn: Callable[[Iterable[str]], None] = field(default=lambda _: None, repr=False)
+    """Told each secret at once, so that a log line of this very moment is clean too."""
     failed_at: Stage | None = None
     """The innermost step that an error left through: where the run failed."""
 
@@ -67,6 +69,7 @@ class Steps:
         """Remember a token, code or password of this run so that it is removed from all that the run leaves behind."""
         if value:
             self.secrets.add(value)
+            self.learn((value,))
         return value
 
     def measure(self, quantity: Quantity, value: float, **labels: str) -> None:
@@ -88,6 +91,6 @@ class Steps:
 class Probe(Protocol):
     """Does the steps of one kind of check. Owns no loop, no registry, no deadline, no retry."""
 
-    async def __call__(self, check: Check, steps: Steps) -> None:
+    def __call__(self, check: Check, steps: Steps) -> Coroutine[Any, Any, None]:
         """Returns when all went well; raises ProbeFailure, or any error that `probes.classify` knows."""
         ...

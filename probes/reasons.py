@@ -101,7 +101,7 @@ ROWS: tuple[ReasonRow, ...] = (
         "The provider's error log at the run's time; its database and its last deployment.",
     ),
     ReasonRow(
-        _R.BAD_RESPONSE, _IDP, _BAD, _HTTP, "idp-04",
+        _R.BAD_RESPONSE, _IDP, _BAD, _HTTP | _JWTS, "idp-04",
         "The answer is not what the specification demands: status, type, redirect, or broken content.",
         "A proxy or firewall that answers instead, or a deployment.",
         "curl -i URL and read who answered (Server, Via, the HTML's title).",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import traceback
 from collections import OrderedDict
 from collections.abc import Iterable
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 MASK = "[redacted]"
-_REMEMBERED = 8192
+_REMEMBERED = 2048
 _SHORTEST = 4  # a shorter value would mask ordinary words; a one-time code has six digits
 
 # Members and parameters whose values are secret wherever they appear (RFC 6749, OIDC Core, RFC 7662, RFC 8693).
@@ -36,12 +37,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 class Redactor:
     """Removes known secret values and everything that has the form of one.
 
-    `learn` is called with every secret that is read and every token that is received; the newest 8192 are remembered.
+    `learn` is called with every secret that is read and every token that is received; the newest 2048 are remembered.
     """
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, None] = OrderedDict()
-        self._pattern: re.Pattern[str] | None = None
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._known)} known)"
@@ -51,20 +51,17 @@ class Redactor:
         for value in values:
             if len(value) < _SHORTEST:
                 continue
-            for form in {value, quote(value, safe=""), value.replace("\\", "\\\\").replace('"', '\\"')}:
+            for form in {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]}:
                 self._known[form] = None
                 self._known.move_to_end(form)
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
-        self._pattern = None
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""
-        if self._known:
-            if self._pattern is None:
-                longest_first = sorted(self._known, key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-            text = self._pattern.sub(MASK, text)
+        # Searching each value beats one large pattern: most texts hold none of them, and values come and go.
+        for value in sorted((value for value in self._known if value in text), key=len, reverse=True):
+            text = text.replace(value, MASK)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text

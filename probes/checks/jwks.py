@@ -11,6 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.utils import base64url_encode
@@ -159,9 +160,8 @@ def _certificate(key: Key, now: datetime) -> Iterator[str | Problem]:
     except (binascii.Error, ValueError, TypeError) as error:
         yield f"{_name(key)}: x5c holds no certificate: {str(error)[:80]}"
         return
-    except Exception as error:
-        # cryptography raises its own UnsupportedAlgorithm family for certificates that are sound but exotic
-        yield Problem(f"{_name(key)}: x5c cannot be read: {type(error).__name__}", severity=Severity.WARNING)
+    except UnsupportedAlgorithm as error:  # sound, but exotic
+        yield Problem(f"{_name(key)}: x5c cannot be read: {str(error)[:80]}", severity=Severity.WARNING)
         return
     if not same:
         yield f"{_name(key)}: the first certificate of x5c is for another key"

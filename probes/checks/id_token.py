@@ -1,0 +1,197 @@
+"""Checks of the ID token's claims, after its signature was verified: IDT-02 to IDT-15 (OIDC Core §3.1.3.7)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from jwt.utils import base64url_encode
+
+from probes.checks.base import Problem, ProtocolCheck
+from probes.documents import number, text
+from probes.jose import Jws
+from probes.model import Reason, Severity
+from probes.subjects import Client, Issuer
+
+_INVALID = Reason.CLAIM_INVALID
+_OLD = 300.0  # seconds: an ID token fetched a moment ago was not issued longer ago than this
+_LATE_LOGIN = 10.0  # seconds of grace for auth_time against max_age
+_LONGEST_SUB = 255
+
+
+@dataclass(frozen=True, slots=True)
+class IdToken:
+    """A verified ID token and what was asked for."""
+
+    jws: Jws
+    issuer: Issuer
+    client: Client
+    now: datetime
+    nonce: str
+    access_token: str = ""
+    previous_sub: str = ""
+    """`sub` of the same synthetic user in an earlier run; empty when there was none."""
+    refreshed: bool = False
+    """Issued at a refresh: no nonce is expected (Core §12.2)."""
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since `iat`; negative when it lies in the future."""
+        iat = number(self.jws.claims, "iat")
+        return None if iat is None else self.now.timestamp() - iat
+
+
+def _audiences(subject: IdToken) -> tuple[str, ...]:
+    value = subject.jws.claims.get("aud")
+    if isinstance(value, str):
+        return (value,)
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def _type(subject: IdToken) -> Iterator[str]:
+    kind = text(subject.jws.header, "typ")
+    if kind and kind.lower() not in ("jwt", "application/jwt"):
+        yield f"typ is {kind[:40]!r}: this is another kind of token"
+
+
+def _iss(subject: IdToken) -> Iterator[str]:
+    found = text(subject.jws.claims, "iss")
+    if found != subject.issuer.url:
+        yield f"iss is {found[:200]!r}, expected {subject.issuer.url!r}"
+
+
+def _aud(subject: IdToken) -> Iterator[str | Problem]:
+    audiences = _audiences(subject)
+    if subject.client.client_id not in audiences:
+        yield f"aud is {list(audiences)[:5]}, expected {subject.client.client_id!r}"
+    elif len(audiences) > 1:
+        others = [entry for entry in audiences if entry != subject.client.client_id]
+        yield Problem(f"aud has further audiences {others[:5]}", severity=Severity.WARNING)
+
+
+def _azp(subject: IdToken) -> Iterator[str]:
+    azp = subject.jws.claims.get("azp")
+    if azp is None and len(_audiences(subject)) > 1:
+        yield "several audiences and no azp"
+    elif azp is not None and azp != subject.client.client_id:
+        yield f"azp is {str(azp)[:80]!r}, expected {subject.client.client_id!r}"
+
+
+def _expiry(subject: IdToken) -> Iterator[str | Problem]:
+    exp, iat = number(subject.jws.claims, "exp"), number(subject.jws.claims, "iat")
+    if exp is None:
+        yield Problem("exp is missing or no number", Reason.CLAIM_INVALID)
+        return
+    late = subject.now.timestamp() - exp
+    if late >= 0:
+        yield f"expired {late:.0f} s ago"
+    longest = subject.issuer.policy.max_token_lifetime
+    if iat is not None and exp - iat > longest:
+        yield Problem(f"lives {exp - iat:.0f} s, policy allows {longest:g} s", severity=Severity.WARNING)
+
+
+def _issued(subject: IdToken) -> Iterator[str | Problem]:
+    age = subject.age
+    if age is None:
+        yield Problem("iat is missing or no number", Reason.CLAIM_INVALID)
+        return
+    leeway = subject.issuer.policy.max_clock_offset
+    if age < -leeway:
+        yield f"iat lies {-age:.0f} s in the future"
+    elif age > _OLD:
+        yield Problem(f"iat is {age:.0f} s old", Reason.CLAIM_INVALID)
+    nbf = number(subject.jws.claims, "nbf")
+    if nbf is not None and nbf > subject.now.timestamp() + leeway:
+        yield f"nbf lies {nbf - subject.now.timestamp():.0f} s in the future"
+
+
+def _nonce(subject: IdToken) -> Iterator[str]:
+    found = subject.jws.claims.get("nonce")
+    if found is None and not subject.refreshed:
+        yield "nonce is missing, and one was sent"
+    elif found is not None and found != subject.nonce:
+        yield "nonce is not the one that was sent"
+
+
+def _acr(subject: IdToken) -> Iterator[str]:
+    wanted, found = subject.client.acr_values, text(subject.jws.claims, "acr")
+    if wanted and found not in wanted:
+        yield f"acr is {found[:60]!r}, asked for {list(wanted)}"
+
+
+def _auth_time(subject: IdToken) -> Iterator[str]:
+    if subject.client.max_age is None:
+        return
+    auth_time = number(subject.jws.claims, "auth_time")
+    if auth_time is None:
+        yield "auth_time is missing, and max_age was sent"
+        return
+    ago = subject.now.timestamp() - auth_time
+    allowed = subject.client.max_age + _LATE_LOGIN + subject.issuer.policy.max_clock_offset
+    if ago > allowed and not subject.refreshed:
+        yield f"auth_time is {ago:.0f} s ago, max_age is {subject.client.max_age} s"
+
+
+_HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
+
+
+def _at_hash(subject: IdToken) -> Iterator[str]:
+    found = text(subject.jws.claims, "at_hash")
+    # The hash goes with the alg's number; Ed25519 uses SHA-512 as EdDSA itself does.
+    algorithm = hashlib.sha512 if subject.jws.alg.startswith("Ed") else _HASHES.get(subject.jws.alg[-3:])
+    if not found or not subject.access_token or algorithm is None:
+        return
+    digest = algorithm(subject.access_token.encode("ascii", "replace")).digest()
+    if found != base64url_encode(digest[: len(digest) // 2]).decode():
+        yield "at_hash does not belong to the access token"
+
+
+def _sub(subject: IdToken) -> Iterator[str]:
+    sub = subject.jws.claims.get("sub")
+    if not isinstance(sub, str) or not sub:
+        yield "sub is missing or no string"
+    elif len(sub) > _LONGEST_SUB or not sub.isascii():
+        yield f"sub has {len(sub)} characters, or others than ASCII; at most {_LONGEST_SUB} are allowed"
+    elif subject.previous_sub and sub != subject.previous_sub:
+        yield "sub of the same user changed since an earlier run: accounts linked to it are lost"
+
+
+def _required_claims(subject: IdToken) -> Iterator[str | Problem]:
+    for name in subject.client.required_claims:
+        if subject.jws.claims.get(name) in (None, "", [], {}):
+            yield Problem(f"claim {name} is missing or empty", severity=Severity.FAILURE)
+    verified = subject.jws.claims.get("email_verified")
+    if verified is not None and not isinstance(verified, bool):
+        yield f"email_verified is of type {type(verified).__name__}, must be a boolean (Core §5.1)"
+
+
+_PERSONAL = frozenset({"address", "phone_number", "birthdate", "gender"})
+
+
+def _personal_data(subject: IdToken) -> Iterator[str]:
+    asked = {"address": "address", "phone_number": "phone"}
+    for name in sorted(_PERSONAL & set(subject.jws.claims)):
+        if asked.get(name, "profile") not in subject.client.scopes and name not in subject.client.required_claims:
+            yield f"claim {name} was not asked for: personal data in every token"
+
+
+_F, _W = Severity.FAILURE, Severity.WARNING
+_RULES = "OIDC Core §3.1.3.7"
+
+CLAIMS: tuple[ProtocolCheck[IdToken], ...] = (
+    ProtocolCheck("IDT-01", _F, _INVALID, "is a JWT by its typ", f"RFC 7519 §5.1; {_RULES} rule 1", _type),
+    ProtocolCheck("IDT-02", _F, Reason.ISSUER_MISMATCH, "iss is the issuer", f"{_RULES} rule 2", _iss),
+    ProtocolCheck("IDT-03", _F, Reason.AUDIENCE_MISMATCH, "aud holds the client", f"{_RULES} rule 3", _aud),
+    ProtocolCheck("IDT-04", _F, _INVALID, "azp is the client", f"{_RULES} rules 4 and 5", _azp),
+    ProtocolCheck("IDT-07", _F, Reason.TOKEN_EXPIRED, "has not expired", f"{_RULES} rule 9", _expiry),
+    ProtocolCheck("IDT-08", _F, Reason.TOKEN_NOT_YET_VALID, "was issued just now", f"{_RULES} rule 10", _issued),
+    ProtocolCheck("IDT-09", _F, Reason.NONCE_MISMATCH, "nonce is the one sent", f"{_RULES} rule 11", _nonce),
+    ProtocolCheck("IDT-10", _F, _INVALID, "acr is one asked for", f"{_RULES} rule 12", _acr),
+    ProtocolCheck("IDT-11", _F, _INVALID, "auth_time fits max_age", f"{_RULES} rule 13", _auth_time),
+    ProtocolCheck("IDT-12", _F, _INVALID, "at_hash fits the access token", "OIDC Core §3.1.3.6", _at_hash),
+    ProtocolCheck("IDT-13", _F, _INVALID, "sub is sound and stable", "OIDC Core §2, §8", _sub),
+    ProtocolCheck("IDT-14", _W, _INVALID, "required claims are there", "OIDC Core §5.1", _required_claims),
+    ProtocolCheck("IDT-15", _W, _INVALID, "no personal data beyond what was asked", "OIDC Core §17.1", _personal_data),
+)

@@ -1,0 +1,123 @@
+"""The authorization code flow as a relying party would do it: request, callback, tokens, ID token (OIDC Core §3.1)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets as randomness
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from probes.authorize import AuthorizationRequest, Credentials, authorize
+from probes.browser import BrowserSession
+from probes.checks.base import run_checks
+from probes.checks.callback import CALLBACK, Callback
+from probes.checks.token import Grant
+from probes.documents import text
+from probes.http import Http
+from probes.keys import KeySet
+from probes.memory import Memory
+from probes.metadata import Metadata, require_endpoint
+from probes.model import Check, Stage
+from probes.oauth_errors import refusal_of_authorization
+from probes.probe import Clock, Steps
+from probes.provider import fetch_keys
+from probes.secrets import Secrets
+from probes.subjects import Client, User
+from probes.token_endpoint import TokenEndpoint, Tokens
+from probes.token_validation import Expected, Validator
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The end of a successful flow."""
+
+    tokens: Tokens
+    keys: KeySet
+    sub: str
+    nonce: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFlow:
+    """One client's flow with PKCE, state and nonce."""
+
+    http: Http
+    secrets: Secrets
+    memory: Memory
+    clock: Clock
+    check: Check
+    client: Client
+    metadata: Metadata
+
+    async def sign_in(self, session: BrowserSession, user: User | None, steps: Steps) -> SignedIn:
+        """Steps: authorize, login_form, otp, consent, callback, token, jwks, id_token.
+
+        Raises ProbeFailure with the reason of the first thing that went wrong.
+        """
+        state, nonce, verifier = (randomness.token_urlsafe(32) for _ in range(3))
+        steps.hide(verifier)
+        request = AuthorizationRequest(self._url(state, nonce, verifier), self.client.redirect_uri, state)
+        credentials = await self._credentials(user, steps)
+        parameters = await authorize(session, request, credentials, self.client.login, steps, self.clock)
+        code = self._code(parameters, state, steps)
+        endpoint = TokenEndpoint(self.http, self.secrets, self.metadata, self.check, self.client)
+        tokens = await endpoint.request(
+            Grant.AUTHORIZATION_CODE,
+            {"code": code, "redirect_uri": self.client.redirect_uri, "code_verifier": verifier},
+            steps,
+        )
+        keys = await fetch_keys(self.http, self.metadata, steps)
+        sub = await self._sub(tokens, keys, nonce, user, steps)
+        return SignedIn(tokens, keys, sub, nonce)
+
+    def _url(self, state: str, nonce: str, verifier: str) -> str:
+        """The authorization request (Core §3.1.2.1) with an S256 challenge (RFC 7636 §4.2)."""
+        client = self.client
+        digest = hashlib.sha256(verifier.encode("ascii")).digest()
+        parameters = {
+            "response_type": "code",
+            "client_id": client.client_id,
+            "redirect_uri": client.redirect_uri,
+            "scope": " ".join(client.scopes),
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+        if "offline_access" in client.scopes:
+            parameters["prompt"] = "consent"  # without it the scope is ignored (Core §11)
+        if client.max_age is not None:
+            parameters["max_age"] = str(client.max_age)
+        if client.acr_values:
+            parameters["acr_values"] = " ".join(client.acr_values)
+        if client.send_resource and client.audience:
+            parameters["resource"] = client.audience
+        endpoint = require_endpoint(self.metadata.authorization_endpoint, "authorization_endpoint")
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}"
+
+    async def _credentials(self, user: User | None, steps: Steps) -> Credentials | None:
+        if user is None:
+            return None
+        password = steps.hide(await self.secrets(user.password))
+        totp = steps.hide(await self.secrets(user.totp)) if user.totp else ""
+        return Credentials(user.username, password, totp)
+
+    def _code(self, parameters: Mapping[str, str], state: str, steps: Steps) -> str:
+        with steps(Stage.CALLBACK):
+            answer = Callback(self.check.issuer, parameters, state, self.metadata.iss_parameter_supported)
+            steps.judge(run_checks(CALLBACK, answer))
+            if "error" in parameters:
+                raise refusal_of_authorization(parameters)
+            return steps.hide(parameters["code"])
+
+    async def _sub(self, tokens: Tokens, keys: KeySet, nonce: str, user: User | None, steps: Steps) -> str:
+        """Validates the ID token; gives its `sub`, and remembers it as that of this user."""
+        who = (self.check.issuer.name, self.client.client_id, user.username if user else "")
+        validator = Validator(self.http, self.metadata, keys, self.check, self.client, self.memory, self.clock)
+        expected = Expected(nonce, tokens.access_token, previous_sub=self.memory.subs.get(who, ""))
+        jws = await validator.id_token(tokens.id_token, expected, steps)
+        sub = text(jws.claims, "sub")
+        self.memory.subs[who] = sub
+        return sub

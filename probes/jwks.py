@@ -1,0 +1,116 @@
+"""The key set: fetched past every cache, checked, compared with what was seen before and from other regions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from probes.cache_control import cache_control
+from probes.checks import jwks
+from probes.checks.base import has_failure, run_checks
+from probes.checks.jwks import JwksAnswer
+from probes.http import Http, Response
+from probes.keys import KeySet, parse_keys
+from probes.memory import Memory, SeenKeys
+from probes.metadata import require_endpoint
+from probes.model import Check, Finding, Quantity, Reason, Severity, Stage
+from probes.probe import Clock, Steps, utc_now
+from probes.provider import discover, record, sample_keys, seconds_of
+
+_FURTHER_SAMPLES = 2  # taken when the set is not the one seen before: a change, or an edge that disagrees?
+_PATIENCE = 600.0  # seconds that regions may disagree when the provider names no max-age
+
+
+@dataclass(frozen=True, slots=True)
+class JwksProbe:
+    """Steps: discovery, jwks. A replaced key fails one run; what was found is then the known set."""
+
+    http: Http
+    memory: Memory
+    region: str
+    clock: Clock = utc_now
+
+    async def __call__(self, check: Check, steps: Steps) -> None:
+        """See `probes.probe.Probe`."""
+        metadata = await discover(self.http, check, steps)
+        place = (check.issuer.name, self.region)
+        seen = self.memory.keys.get(place)
+        with steps(Stage.JWKS) as note:
+            response = record(
+                steps, note, await self.http("GET", require_endpoint(metadata.jwks_uri, "jwks_uri")), "jwks"
+            )
+            now = self.clock()
+            answer = JwksAnswer(check.issuer, response, KeySet(()), seconds_of(response), now)
+            steps.judge(run_checks(jwks.ANSWER, answer))
+            keys = parse_keys(response.body)
+            samples = [keys.thumbprints]
+            if seen is not None and seen.keys.thumbprints != keys.thumbprints:
+                for _ in range(_FURTHER_SAMPLES):
+                    samples.append((await sample_keys(self.http, metadata, steps, {})).thumbprints)
+            findings = run_checks(
+                jwks.KEYS,
+                JwksAnswer(
+                    issuer=check.issuer,
+                    response=response,
+                    keys=keys,
+                    seconds=seconds_of(response),
+                    now=now,
+                    advertised=metadata.id_token_algs,
+                    previous=seen.keys if seen else None,
+                    samples=tuple(samples),
+                    elsewhere=self.memory.keys_of_others(check.issuer.name),
+                ),
+            )
+            if len(set(samples)) == 1 and not has_failure(f for f in findings if f.check_id not in _OF_A_CHANGE):
+                findings += self._remember(place, keys, response, now, steps)
+            steps.judge(findings)
+
+    def _remember(
+        self, place: tuple[str, str], keys: KeySet, response: Response, now: datetime, steps: Steps
+    ) -> list[Finding]:
+        """Keeps a sound set as the known one, measures it, and compares it with other regions' (ROT-09)."""
+        issuer, region = place
+        before = self.memory.keys.get(place)
+        same = before is not None and before.keys.thumbprints == keys.thumbprints
+        others = [seen for name, seen in self.memory.keys_of_regions(issuer).items() if name != region]
+        apart = [seen for seen in others if seen.keys.thumbprints != keys.thumbprints]
+        since = (before.disagreeing_since if before else None) or now
+        self.memory.keys[place] = SeenKeys(
+            keys=keys,
+            fetched=now,
+            changed=before.changed if before is not None and same else now,
+            disagreeing_since=since if apart else None,
+        )
+        self._measure(issuer, keys, response, self.memory.keys[place], steps)
+        steps.measure(Quantity.JWKS_AGREEMENT, 1 - len(apart) / (len(others) + 1))
+        if not apart:
+            return []
+        patience = 2 * (cache_control(response.headers).max_age or _PATIENCE / 2)
+        lasting = (now - since).total_seconds() > patience
+        message = f"{len(apart)} of {len(others)} other regions see another key set"
+        return [
+            Finding(
+                "ROT-09",
+                Severity.FAILURE if lasting else Severity.WARNING,
+                message,
+                "OIDC Core §10.1.1",
+                Reason.JWKS_INCONSISTENT,
+            )
+        ]
+
+    def _measure(self, issuer: str, keys: KeySet, response: Response, seen: SeenKeys, steps: Steps) -> None:
+        active = self.memory.signing_kids.get(issuer)
+        signing = [key for key in keys.keys if key.signs and key.public is not None]
+        used = sum(1 for key in signing if active is not None and key.kid == active)
+        steps.measure(Quantity.JWKS_KEYS, used, state="active")
+        steps.measure(Quantity.JWKS_KEYS, len(signing) - used, state="standby")
+        steps.measure(Quantity.JWKS_KEYS, len(keys.keys) - len(signing), state="other")
+        steps.measure(Quantity.JWKS_FETCHED, seen.fetched.timestamp())
+        steps.measure(Quantity.JWKS_CHANGED, seen.changed.timestamp())
+        max_age = cache_control(response.headers).max_age
+        if max_age is not None:
+            steps.measure(Quantity.JWKS_MAX_AGE, max_age)
+
+
+_OF_A_CHANGE = frozenset({"ROT-02", "ROT-07", "ROT-08"})
+"""Findings about the change or the delivery: the set itself is sound and becomes the known one."""

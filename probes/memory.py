@@ -1,0 +1,60 @@
+"""What earlier runs saw, for checks that compare: the one piece of state that probes share, bounded by the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from probes.documents import JsonObject
+from probes.keys import KeySet
+
+
+@dataclass(frozen=True, slots=True)
+class SeenKeys:
+    """The last good key set from one region."""
+
+    keys: KeySet
+    fetched: datetime
+    changed: datetime
+    disagreeing_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A live session of the refresh probe."""
+
+    refresh_token: str = field(repr=False)
+    sub: str
+    nonce: str = field(repr=False)
+    begun: datetime
+
+
+@dataclass(slots=True)
+class Memory:
+    """Keyed by names of the configuration, so it never outgrows it. Lost at a restart, which costs one comparison."""
+
+    documents: dict[tuple[str, str], JsonObject] = field(default_factory=dict)
+    """Accepted discovery documents by (issuer, region)."""
+    oauth_checked: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    keys: dict[tuple[str, str], SeenKeys] = field(default_factory=dict)
+    """By (issuer, region)."""
+    signing_kids: dict[str, str] = field(default_factory=dict)
+    """The kid of the newest token of each issuer."""
+    subs: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """By (issuer, client id, user name)."""
+    sessions: dict[tuple[str, str, str], Session] = field(default_factory=dict)
+    """By (issuer, client, region)."""
+
+    def keys_of_others(self, issuer: str) -> Mapping[str, str]:
+        """Thumbprints that other issuers publish, with the issuer's name."""
+        return {
+            thumbprint: name
+            for (name, _), seen in self.keys.items()
+            if name != issuer
+            for thumbprint in seen.keys.thumbprints
+        }
+
+    def keys_of_regions(self, issuer: str) -> Mapping[str, SeenKeys]:
+        """The last good key set of an issuer by region."""
+        return {region: seen for (name, region), seen in self.keys.items() if name == issuer}

@@ -1,0 +1,75 @@
+"""The steps `discovery` and `jwks` as other probes take them: fresh metadata, a fresh key set."""
+
+from __future__ import annotations
+
+import httpx
+
+from probes.checks import discovery
+from probes.checks.base import run_checks
+from probes.checks.discovery import oauth_metadata_url
+from probes.documents import JsonObject, json_object, problem_of_answer
+from probes.http import Http, Response
+from probes.keys import KeySet, require_keys
+from probes.metadata import Metadata, discovery_url
+from probes.model import Attribute, Check, ProbeFailure, Quantity, Stage
+from probes.probe import Steps
+
+
+def record(steps: Steps, note: dict[str, Attribute], response: Response, endpoint: str) -> Response:
+    """Notes status, size and phases of an exchange; measures the clock's offset and the end of the certificate."""
+    note["http.status"] = response.status
+    note["http.bytes"] = len(response.body)
+    note.update(response.phases.attributes())
+    if response.date is not None:
+        # Date has whole seconds, cut off: half a second is the best guess for the rest (RFC 9110 §6.6.1), and a
+        # difference of less than that is none.
+        middle = (response.started.timestamp() + response.finished.timestamp()) / 2
+        offset = response.date.timestamp() + 0.5 - middle
+        steps.measure(Quantity.CLOCK_OFFSET, 0.0 if abs(offset) <= 0.5 else offset)
+    if response.phases.certificate_expiry is not None:
+        steps.measure(Quantity.TLS_EXPIRY, response.phases.certificate_expiry, endpoint=endpoint)
+    return response
+
+
+def seconds_of(response: Response) -> float:
+    """Wall seconds from the request to the last byte of the answer."""
+    return (response.finished - response.started).total_seconds()
+
+
+async def discover(http: Http, check: Check, steps: Steps) -> Metadata:
+    """Step `discovery`: fetches the document, runs the checks that need no memory, gives the metadata."""
+    with steps(Stage.DISCOVERY) as note:
+        response = record(steps, note, await http("GET", discovery_url(check.issuer.url)), "discovery")
+        seconds = seconds_of(response)
+        steps.judge(run_checks(discovery.ANSWER, discovery.DiscoveryAnswer(check.issuer, response, {}, seconds)))
+        document = json_object(response.body)
+        subject = discovery.DiscoveryAnswer(check.issuer, response, document, seconds)
+        steps.judge(run_checks(discovery.DOCUMENT, subject))
+        return Metadata.of(document)
+
+
+async def fetch_keys(http: Http, metadata: Metadata, steps: Steps) -> KeySet:
+    """Step `jwks`: a key set fetched now, past every cache of ours."""
+    with steps(Stage.JWKS) as note:
+        return await sample_keys(http, metadata, steps, note)
+
+
+async def sample_keys(http: Http, metadata: Metadata, steps: Steps, note: dict[str, Attribute]) -> KeySet:
+    """One fetch of the key set within a step that is open already.
+
+    Raises ProbeFailure: by the status, bad_response, jwks_invalid.
+    """
+    response = record(steps, note, await http("GET", metadata.jwks_uri), "jwks")
+    problem = problem_of_answer(response)
+    if problem:
+        raise ProbeFailure(*problem)
+    return require_keys(response.body)
+
+
+async def oauth_metadata(http: Http, issuer: str) -> JsonObject | None:
+    """The issuer's RFC 8414 document; None when there is none, which is allowed, or when it cannot be read."""
+    try:
+        response = await http("GET", oauth_metadata_url(issuer))
+        return json_object(response.body) if response.status == 200 else None
+    except (ProbeFailure, httpx.HTTPError, httpx.InvalidURL):
+        return None
