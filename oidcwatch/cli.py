@@ -1,0 +1,89 @@
+"""The command line: a table of commands, the options that stand before them, and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from enum import StrEnum
+from typing import Annotated, Protocol, cast
+
+import typer
+
+from oidcwatch import __version__
+from probes.redact import RedactingFilter, Redactor
+
+# A command is a file of oidcwatch.commands with a function `register(app)`, and a line here. The help lists them so.
+COMMANDS: tuple[str, ...] = (
+    "init",
+    "config",
+)
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class LogLevel(StrEnum):
+    """Severities as logging names them."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class _Command(Protocol):
+    def register(self, parent: typer.Typer) -> None: ...
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"oidcwatch {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    log_level: Annotated[
+        LogLevel,
+        typer.Option("--log-level", envvar="OIDCWATCH_LOG_LEVEL", help="Least severe messages on standard error."),
+    ] = LogLevel.WARNING,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Synthetic monitoring and observability for OpenID Connect.
+
+    \b
+    Start here:
+      oidcwatch init https://login.example.com/realms/main
+      oidcwatch config check
+
+    Exit code 2 means a bad configuration or call. Results go to standard output, messages to standard error.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(RedactingFilter(Redactor()))
+    logging.basicConfig(
+        level=log_level.upper(), handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+def make_app() -> typer.Typer:
+    """The application with every command of the table."""
+    app = typer.Typer(
+        name="oidcwatch",
+        callback=_options,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,  # they would show local variables, which may be secrets
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in COMMANDS:
+        cast(_Command, importlib.import_module(f"oidcwatch.commands.{name}")).register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        make_app()()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

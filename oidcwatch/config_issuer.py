@@ -1,0 +1,297 @@
+"""The shape of one issuer in the configuration file: its clients, users, login pages, resources and probes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from oidcwatch.config_values import (
+    Duration,
+    EnvName,
+    Every,
+    FreeText,
+    Host,
+    IssuerUrl,
+    Name,
+    RedirectUri,
+    ResourceUrl,
+    Scope,
+    Text,
+    Timeout,
+    VerifierName,
+    refuse,
+)
+from probes.subjects import Policy
+
+IssuerProbeType = Literal["discovery", "jwks"]
+ClientProbeType = Literal["login", "refresh", "client_credentials"]
+Preset = Literal["generic", "keycloak"]
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a kind of check runs and how long one run may take, unless the file says otherwise. Seconds."""
+
+    every: float
+    timeout: float
+
+
+PACES: Mapping[str, Pace] = MappingProxyType(
+    {
+        "discovery": Pace(30.0, 10.0),
+        "jwks": Pace(30.0, 10.0),
+        "client_credentials": Pace(60.0, 10.0),
+        "login": Pace(60.0, 30.0),
+        "refresh": Pace(300.0, 30.0),
+    }
+)
+
+_POLICY = Policy()
+
+
+class Model(BaseModel):
+    """What all parts of the file have in common: no unknown key, no conversion, descriptions for editors."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def _exactly_one(model: Model, keys: tuple[str, ...]) -> None:
+    given = [key for key in keys if getattr(model, key) is not None]
+    if len(given) != 1:
+        refuse(f"needs exactly one of {', '.join(keys)}; has {' and '.join(given) or 'none'}", in_full=True)
+
+
+def _reference_only(value: Any) -> Any:
+    if value is None or isinstance(value, dict):
+        return value
+    refuse(
+        "a secret must not be written into the file; refer to it: "
+        '{env: NAME}, {file: /run/secrets/name} or {exec: "command"}',
+        in_full=True,
+    )
+
+
+def _file_or_reference(value: Any) -> Any:
+    return {"file": value} if isinstance(value, str) else value
+
+
+def _long_form(value: Any) -> Any:
+    return {"type": value} if isinstance(value, str) else value
+
+
+class SecretReference(Model):
+    """Where a secret lives. The secret itself is never written into the file."""
+
+    env: EnvName | None = None
+    """Name of the environment variable that holds the secret."""
+    file: Text | None = None
+    """Path of the file that holds it; a relative path starts at the configuration's folder."""
+    exec: Text | None = None
+    """Command that prints it; run without a shell, 10 s at most."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        _exactly_one(self, ("env", "file", "exec"))
+        return self
+
+
+Secret = Annotated[SecretReference, BeforeValidator(_reference_only)]
+
+
+class CaFile(Model):
+    """Where the authorities to trust are."""
+
+    file: Text | None = None
+    """Path of a PEM file; a relative path starts at the configuration's folder."""
+    env: EnvName | None = None
+    """Name of the environment variable that holds the path."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        _exactly_one(self, ("file", "env"))
+        return self
+
+
+class Tls(Model):
+    """How to trust the issuer's certificate."""
+
+    ca_file: Annotated[CaFile, BeforeValidator(_file_or_reference, json_schema_input_type=CaFile | str)] | None = None
+    """PEM file of the authorities to trust instead of the system's: a path, or {env: NAME}."""
+
+
+class PolicyModel(Model):
+    """What this deployment promises, where the specifications leave a choice."""
+
+    allow_http: bool = _POLICY.allow_http
+    """Accept plain http with a warning: for loopback and test networks."""
+    max_clock_offset: Duration = _POLICY.max_clock_offset
+    """Largest accepted difference between the provider's clock and ours."""
+    max_token_lifetime: Duration = _POLICY.max_token_lifetime
+    """Longest accepted lifetime of an ID or access token."""
+    max_response_seconds: Duration = _POLICY.max_response_seconds
+    """Slowest accepted answer of discovery and JWKS, as a duration."""
+    min_key_lead: Duration = _POLICY.min_key_lead
+    """How long a new key must be published before anything is signed with it."""
+    expect: list[Text] = Field(default_factory=list)
+    """Members of the discovery document that must be present beyond the required ones."""
+
+
+class Auth(Model):
+    """Client authentication at the token endpoint (OIDC Core §9)."""
+
+    method: Literal["client_secret_basic", "client_secret_post", "none"] = "client_secret_basic"
+    """How the client authenticates; `none` for a public client."""
+    secret: Secret | None = None
+    """Reference to the client's secret."""
+
+
+class UserModel(Model):
+    """A synthetic user: an account that exists only for monitoring."""
+
+    username: Text
+    """What is typed as user name."""
+    password: Secret
+    """Reference to the password."""
+    totp: Secret | None = None
+    """Reference to the base32 seed of the user's authenticator (RFC 6238)."""
+
+
+class LoginStepModel(Model):
+    """One explicit action on the login page: fill, click or wait_for."""
+
+    fill: Text | None = None
+    """CSS selector of the field to fill with `value`."""
+    value: Text | None = None
+    """Text to fill in; {username}, {password} and {totp} stand for the user's."""
+    click: Text | None = None
+    """CSS selector of the element to click."""
+    wait_for: Text | None = None
+    """CSS selector of the element to wait for."""
+
+    @model_validator(mode="after")
+    def _one_action(self) -> Self:
+        _exactly_one(self, ("fill", "click", "wait_for"))
+        if (self.fill is None) != (self.value is None):
+            refuse('fill and value belong together: {fill: "#user", value: "{username}"}', in_full=True)
+        return self
+
+
+class Login(Model):
+    """How to get through the login page."""
+
+    preset: Preset = "generic"
+    """Which login page it is; `generic` finds fields by their meaning."""
+    steps: list[LoginStepModel] = Field(default_factory=list)
+    """Explicit actions that replace the preset, for pages that no preset understands."""
+    consent: Literal["accept", "refuse"] = "accept"
+    """What to answer on a consent page."""
+
+
+class _ProbeEntry(Model):
+    type: str
+    every: Every = Field(default_factory=lambda data: PACES[data["type"]].every)
+    """Time between the starts of two runs; 1s or more."""
+    timeout: Timeout = Field(default_factory=lambda data: min(PACES[data["type"]].timeout, data["every"]))
+    """Longest time that one run may take; no longer than `every`."""
+    regions: list[Name] = Field(default_factory=list)
+    """Regions that it runs in; every region of the agent when absent."""
+    confirm: bool = False
+    """After a failure run once more at once and let the second result count."""
+
+
+class IssuerProbe(_ProbeEntry):
+    """One kind of check of the issuer itself."""
+
+    type: IssuerProbeType
+    """What is checked."""
+
+
+class ClientProbe(_ProbeEntry):
+    """One kind of check that acts as this client."""
+
+    type: ClientProbeType
+    """What is checked."""
+
+
+class ClientModel(Model):
+    """A registered client that the probes act as."""
+
+    name: Name
+    """Name in labels and commands; unique in the issuer."""
+    client_id: Text
+    """Identifier at the provider."""
+    auth: Auth = Auth()
+    """How the client authenticates at the token endpoint."""
+    scopes: list[Scope] | None = None
+    """Scopes to ask for; when absent `openid` if a user logs in, none otherwise."""
+    redirect_uri: RedirectUri | None = None
+    """Registered redirect URI; the browser intercepts it, nothing has to listen there."""
+    post_logout_redirect_uri: RedirectUri | None = None
+    """Registered URI to return to after logout."""
+    user: UserModel | None = None
+    """The synthetic user of this client."""
+    users_by_region: dict[str, UserModel] = Field(default_factory=dict)
+    """Other synthetic users by region: one user seen on three continents trips risk engines."""
+    login: Login = Login()
+    """How to get through the login page."""
+    audience: Text | None = None
+    """Value wanted in `aud` of JWT access tokens."""
+    send_resource: bool = False
+    """Send the audience as `resource` (RFC 8707)."""
+    id_token_alg: Algorithm = "RS256"
+    """Algorithm that ID tokens of this client must be signed with."""
+    required_claims: list[Text] = Field(default_factory=list)
+    """Claims that the ID token must have beyond the required ones."""
+    acr_values: list[Text] = Field(default_factory=list)
+    """Authentication context classes to ask for, the preferred one first."""
+    max_age: Duration | None = None
+    """Oldest accepted authentication (`max_age` of the authorization request)."""
+    probes: list[
+        Annotated[ClientProbe, BeforeValidator(_long_form, json_schema_input_type=ClientProbe | ClientProbeType)]
+    ] = Field(default_factory=list)
+    """What to run as this client: {type: login, every: 60s} or the type alone."""
+
+
+class ResourceModel(Model):
+    """A protected resource of this issuer."""
+
+    name: Name
+    """Name in labels and commands; unique in the issuer, clients included."""
+    url: ResourceUrl
+    """Address to call with an access token."""
+    audience: Text | None = None
+    """Audience that the resource wants in the token."""
+    client: Name
+    """Name of the client of this issuer whose token is sent."""
+
+
+class IssuerModel(Model):
+    """One OpenID provider."""
+
+    name: Name
+    """Name in labels and commands; unique."""
+    url: IssuerUrl
+    """Issuer identifier exactly as the provider writes it in `iss`; https unless policy.allow_http."""
+    owner: FreeText = ""
+    """Who is called when it breaks."""
+    verifiers: list[VerifierName] = Field(default_factory=list)
+    """What verifies its tokens; drives predictions about key rotation."""
+    tls: Tls = Tls()
+    """How to trust its certificate."""
+    allowed_hosts: list[Host] = Field(default_factory=list)
+    """Hosts beyond the issuer's own that endpoints may be on and that the browser may reach."""
+    policy: PolicyModel = PolicyModel()
+    """What this deployment promises."""
+    clients: list[ClientModel] = Field(default_factory=list)
+    """Clients that the probes act as."""
+    resources: list[ResourceModel] = Field(default_factory=list)
+    """Protected resources."""
+    probes: list[
+        Annotated[IssuerProbe, BeforeValidator(_long_form, json_schema_input_type=IssuerProbe | IssuerProbeType)]
+    ] = Field(default_factory=list)
+    """What to run on the issuer itself: {type: discovery, every: 30s} or the type alone."""

@@ -1,0 +1,234 @@
+"""Rules that concern more than one value. They read the raw data, so that they speak even when a shape is wrong.
+
+What has the wrong shape is skipped here: `config_schema` reports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from oidcwatch.config_duration import format_duration, parse_duration
+from oidcwatch.config_issuer import PACES
+from oidcwatch.config_merge import Tree
+from oidcwatch.config_problem import Loc, Problem, closest, found
+
+_LOGS_IN = frozenset({"login", "refresh"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A value of unknown shape and its path."""
+
+    value: object
+    loc: Loc = ()
+
+    def get(self, key: str) -> _Node:
+        value = self.value.get(key) if isinstance(self.value, dict) else None
+        return _Node(value, (*self.loc, key))
+
+    def items(self, key: str) -> list[_Node]:
+        node = self.get(key)
+        items = node.value if isinstance(node.value, list) else []
+        return [_Node(item, (*node.loc, index)) for index, item in enumerate(items)]
+
+    @property
+    def text(self) -> str:
+        return self.value if isinstance(self.value, str) else ""
+
+    @property
+    def seconds(self) -> float | None:
+        try:
+            return parse_duration(self.text)
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What the rules look at: the data, and the region that the environment names (empty: the file's)."""
+
+    root: _Node
+    tree: Tree
+    region: str
+
+    @property
+    def own_region(self) -> str:
+        return self.region or self.root.get("region").get("name").text or "local"
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Every region that a check may name, whichever agent runs there."""
+        names = [
+            self.own_region,
+            self.root.get("region").get("name").text,
+            *(item.get("name").text for item in self.root.items("other_regions")),
+            *(item.get("region").text for item in self.root.items("egress")),
+        ]
+        return tuple(dict.fromkeys(filter(None, names)))
+
+    def probes(self) -> Iterator[_Node]:
+        for issuer in self.root.items("issuers"):
+            yield from issuer.items("probes")
+            for client in issuer.items("clients"):
+                yield from client.items("probes")
+
+
+_Found = Iterator[tuple[Loc, str]]
+_Rule = Callable[[_Scene], _Found]
+
+
+def _type_of(probe: _Node) -> str:
+    return probe.text or probe.get("type").text
+
+
+def _twice(scene: _Scene, nodes: Iterable[_Node], what: str) -> _Found:
+    first: dict[str, _Node] = {}
+    for node in nodes:
+        if node.text in first:
+            yield node.loc, f"{what} {found(node.text)} is already used at {scene.tree.origin(first[node.text].loc)}"
+        elif node.text:
+            first[node.text] = node
+
+
+def _unique_names(scene: _Scene) -> _Found:
+    issuers = scene.root.items("issuers")
+    yield from _twice(scene, (issuer.get("name") for issuer in issuers), "the issuer name")
+    for issuer in issuers:
+        # Both become the label `target`.
+        subjects = [*issuer.items("clients"), *issuer.items("resources")]
+        yield from _twice(scene, (subject.get("name") for subject in subjects), "the name")
+        for owner in (issuer, *issuer.items("clients")):
+            probes = (_Node(_type_of(probe), probe.loc) for probe in owner.items("probes"))
+            yield from _twice(scene, probes, "the probe")
+    yield from _twice(scene, (slo.get("sli") for slo in scene.root.items("slos")), "the SLI")
+
+
+def _unique_regions(scene: _Scene) -> _Found:
+    own = scene.own_region
+    egress = [item.get("region") for item in scene.root.items("egress")]
+    for region in egress:
+        if region.text == own:
+            yield region.loc, f"{found(own)} is the agent's own region; egress is for other regions"
+    yield from _twice(scene, (region for region in egress if region.text != own), "the region")
+    others = [item.get("name") for item in scene.root.items("other_regions")]
+    yield from _twice(scene, [scene.root.get("region").get("name"), *others], "the region")
+
+
+def _known_regions(scene: _Scene) -> _Found:
+    known = scene.regions
+
+    def unknown(name: str) -> str:
+        return f"{found(name)} is not a region of this configuration{closest(name, known)}; known: {', '.join(known)}"
+
+    for probe in scene.probes():
+        for region in probe.items("regions"):
+            if region.text and region.text not in known:
+                yield region.loc, unknown(region.text)
+    for issuer in scene.root.items("issuers"):
+        for client in issuer.items("clients"):
+            by_region = client.get("users_by_region")
+            for name in by_region.value if isinstance(by_region.value, dict) else ():
+                if name not in known:
+                    yield (*by_region.loc, name), unknown(name)
+
+
+def _issuer_is_https(scene: _Scene) -> _Found:
+    for issuer in scene.root.items("issuers"):
+        url = issuer.get("url")
+        if url.text.startswith("http://") and issuer.get("policy").get("allow_http").value is not True:
+            message = f"must be https, found {found(url.text)}; for a test network write policy: {{allow_http: true}}"
+            yield url.loc, message
+
+
+def _resources_have_a_client(scene: _Scene) -> _Found:
+    for issuer in scene.root.items("issuers"):
+        clients = [client.get("name").text for client in issuer.items("clients")]
+        for resource in issuer.items("resources"):
+            client = resource.get("client")
+            if client.text and client.text not in clients:
+                near = closest(client.text, clients)
+                known = ", ".join(filter(None, clients)) or "none"
+                yield client.loc, f"{found(client.text)} is not a client of this issuer{near}; known: {known}"
+
+
+def _timeouts_fit(scene: _Scene) -> _Found:
+    for probe in scene.probes():
+        kind = _type_of(probe)
+        timeout, every = probe.get("timeout").seconds, probe.get("every").seconds
+        if every is None and kind in PACES and probe.get("every").value is None:
+            every = PACES[kind].every
+        if timeout is not None and every is not None and timeout > every:
+            longest, given = format_duration(every), format_duration(timeout)
+            yield probe.get("timeout").loc, f"must not be longer than every ({longest}), or runs overlap; found {given}"
+
+
+def _clients_can_do_their_probes(scene: _Scene) -> _Found:
+    for issuer in scene.root.items("issuers"):
+        for client in issuer.items("clients"):
+            probes = client.items("probes")
+            kinds = {_type_of(probe) for probe in probes} & PACES.keys()
+            if kinds:
+                yield from _authentication(client, sorted(kinds))
+            for probe in probes:
+                if _type_of(probe) in _LOGS_IN:
+                    yield from _login(scene, client, probe)
+
+
+def _authentication(client: _Node, kinds: list[str]) -> _Found:
+    auth = client.get("auth")
+    method = auth.get("method").text or "client_secret_basic"
+    has_secret = auth.get("secret").value is not None
+    if method.startswith("client_secret_") and not has_secret:
+        yield auth.loc, f"{method} needs a secret for {', '.join(kinds)}; for a public client write method: none"
+    if method == "none" and has_secret:
+        yield auth.get("secret").loc, "is never sent with method: none; remove it or choose client_secret_basic"
+
+
+def _login(scene: _Scene, client: _Node, probe: _Node) -> _Found:
+    kind = _type_of(probe)
+    if client.get("redirect_uri").value is None:
+        yield probe.loc, f"{kind} needs redirect_uri on the client: any registered one, nothing has to listen there"
+    users = client.get("users_by_region").value
+    if client.get("user").value is None:
+        wanted = [region.text for region in probe.items("regions")] or _here(scene)
+        without = [region for region in wanted if not isinstance(users, dict) or region not in users]
+        if not users:
+            yield probe.loc, f"{kind} needs user on the client: an account that exists for monitoring only"
+        elif without:
+            yield probe.loc, f"{kind} has no user in {', '.join(without)}; add user, or users_by_region for each region"
+    scopes = client.get("scopes")
+    if isinstance(scopes.value, list) and "openid" not in scopes.value:
+        yield scopes.loc, f"must contain openid for {kind} (OIDC Core §3.1.2.1)"
+
+
+def _here(scene: _Scene) -> list[str]:
+    """The regions that this agent runs in."""
+    return [scene.own_region, *(item.get("region").text for item in scene.root.items("egress"))]
+
+
+def _login_steps_keep_secrets_out(scene: _Scene) -> _Found:
+    for issuer in scene.root.items("issuers"):
+        for client in issuer.items("clients"):
+            for step in client.get("login").items("steps"):
+                selector, value = step.get("fill").text.lower(), step.get("value")
+                if "passw" in selector and value.text and "{password}" not in value.text:
+                    yield value.loc, "must be {password} in a password field: no secret is written into the file"
+
+
+RULES: tuple[_Rule, ...] = (
+    _unique_names,
+    _unique_regions,
+    _known_regions,
+    _issuer_is_https,
+    _resources_have_a_client,
+    _timeouts_fit,
+    _clients_can_do_their_probes,
+    _login_steps_keep_secrets_out,
+)
+
+
+def check_rules(tree: Tree, region: str) -> list[Problem]:
+    """Everything that breaks a rule. `region` is what the environment names as the agent's own, or empty."""
+    scene = _Scene(_Node(tree.data), tree, region)
+    return [tree.problem(loc, message) for rule in RULES for loc, message in rule(scene)]

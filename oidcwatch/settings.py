@@ -1,0 +1,72 @@
+"""The configuration as the program uses it: frozen values with all defaults filled in. Durations in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from probes.model import Check
+from probes.subjects import Issuer, Region
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """An objective that replaces an SLI's default one. `objective` is a percentage of `window` seconds."""
+
+    sli: str
+    objective: Decimal
+    window: float
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserSettings:
+    """Limits of the one browser."""
+
+    executable: Path | None
+    """None: find it."""
+    max_contexts: int
+    max_queue: int
+    max_age: float
+    max_runs: int
+    max_rss_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """The long-running program. `host` is a name or address without brackets."""
+
+    host: str
+    port: int
+    data_dir: Path
+    browser: BrowserSettings
+    max_runs_at_once: int
+    drain: float
+    start_spread: float
+    jitter: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """The agent's log: `level` as logging names it, `json` for one object a line."""
+
+    level: str
+    json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that was configured. It holds no secret, only references to them."""
+
+    files: tuple[Path, ...]
+    """The files it came from, the main one first."""
+    regions: tuple[Region, ...]
+    """The agent's own region first, then those that it reaches through proxies."""
+    issuers: tuple[Issuer, ...]
+    checks: tuple[Check, ...]
+    """What this agent runs; a check whose regions are all elsewhere is not among them."""
+    slos: tuple[Slo, ...]
+    agent: AgentSettings
+    log: LogSettings
+    references: tuple[tuple[str, int], ...]
+    """(host, port) pairs that tell a broken provider from a broken network of our own."""
