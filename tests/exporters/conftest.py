@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -64,7 +63,6 @@ class Make:
     """Builds checks and results; what a test does not care about has a plausible value."""
 
     clock: SetClock
-    numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def check(self, probe: str = "login", client: str = "portal", issuer: str = "acme", interval: float = 60) -> Check:
         of_issuer = probe in {"discovery", "jwks"}
