@@ -57,9 +57,7 @@ def issue_loopback_certificate(directory: Path, now: datetime) -> ServerCertific
     files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     _write_private(
         files.key,
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
     return files
 

@@ -40,7 +40,9 @@ def choose_port(port: int) -> int:
         try:
             probe.bind((LOOPBACK, port))
         except OSError as error:
-            raise PeerFailed(f"port {port} on {LOOPBACK}: {error.strerror}; stop its user or pass another port") from error
+            raise PeerFailed(
+                f"port {port} on {LOOPBACK}: {error.strerror}; stop its user or pass another port"
+            ) from error
         chosen: int = probe.getsockname()[1]
         return chosen
 
