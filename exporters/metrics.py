@@ -8,9 +8,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
+from probes.browser_events import RecycleReason
 from probes.model import Outcome, Quantity, Reason, Stage
 from probes.oauth_errors import OUTCOMES
-from probes.reasons import reasons_of
+from probes.token_validation import VALIDATION_REASONS
 
 
 class MetricType(StrEnum):
@@ -53,19 +54,12 @@ class ProbeKind(Protocol):
 class Label:
     """A label beyond the base ones, with every value that it can take for a kind of probe.
 
-    `universe` holds values that are fine for any kind although only some declare them. Any other value becomes
-    `fallback`, and without one the measurement is not exported: what a provider sends never makes a new series.
+    A measurement with another value is not exported: what a provider sends never makes a new series.
     """
 
     name: str
     about: str
     values: Callable[[ProbeKind], Collection[str]] = lambda kind: ()
-    universe: frozenset[str] = frozenset()
-    fallback: str = ""
-
-    def bounded(self, value: str, kind: ProbeKind) -> str:
-        """The value to export, or empty when it must not be exported."""
-        return value if value in self.universe or value in self.values(kind) else self.fallback
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +92,21 @@ TRACE_ID = "trace_id"
 """The label of exemplars: the run's id, which is also the id of its trace."""
 
 OK = "ok"
-OTHER = "other"
 KEY_STATES = ("active", "standby", "other")
-RECYCLE_REASONS = ("age", "runs", "memory", OTHER)
-_VALIDATING = frozenset({Stage.ID_TOKEN, Stage.ACCESS_TOKEN})
 
 RESULT = Label(
     "result", "`success`, `failure` or `excluded` (no evidence about the provider)", lambda kind: tuple(Outcome)
 )
-REASON = Label("reason", "a failure reason", lambda kind: kind.reasons, universe=frozenset(Reason))
-INVALID = Label(
-    "reason", "why a token is refused", lambda kind: reasons_of(_VALIDATING), universe=frozenset(Reason)
-)  # fmt: skip
-STEP = Label("step", "a protocol step", lambda kind: kind.stages, universe=frozenset(Stage))
+REASON = Label("reason", "a failure reason", lambda kind: kind.reasons)
+VALIDITY = Label("result", "`success` or `failure`", lambda kind: (Outcome.SUCCESS, Outcome.FAILURE))
+INVALID = Label("reason", "why a token is refused", lambda kind: VALIDATION_REASONS)
+STEP = Label("step", "a protocol step", lambda kind: kind.stages)
 GRANT = Label("grant", "a grant type that the probe uses", lambda kind: kind.grants)
 OUTCOME = Label("outcome", "`ok`, a registered OAuth error, `http_4xx`, `http_5xx` or `network`", lambda kind: OUTCOMES)
 TOKEN = Label("token", "`id_token`, `access_token`, ...", lambda kind: kind.tokens)
 ENDPOINT = Label("endpoint", "an endpoint's role, never its URL", lambda kind: kind.endpoints)
 STATE = Label("state", "`active` (signs), `standby` (published, not seen signing) or `other`", lambda kind: KEY_STATES)
-WHY = Label("reason", "`age`, `runs`, `memory` or `other`", universe=frozenset(RECYCLE_REASONS), fallback=OTHER)
+WHY = Label("reason", "`age`, `runs`, `memory` or `stuck`", lambda kind: tuple(RecycleReason))
 VERSION = Label("version", "oidcwatch's version")
 PYTHON = Label("python", "Python's version")
 REGION_NAME = Label(REGION, "the region's name")
@@ -168,7 +158,7 @@ STEP_DURATION = Metric(
 )  # fmt: skip
 VALIDATIONS = Metric(
     "oidc_token_validations_total", _C, "Tokens that were validated against a fresh key set, by result.",
-    (RESULT,), quantity=_Q.TOKEN_VALIDATION,
+    (VALIDITY,), quantity=_Q.TOKEN_VALIDATION,
 )  # fmt: skip
 INVALIDS = Metric(
     "oidc_token_validation_failures_total", _C, "Tokens that did not validate, by reason.",
@@ -235,6 +225,8 @@ LATENESS = _own(
 MISSED = _own("oidcwatch_runs_missed_total", _C, "Runs that were due and never started.")
 IN_FLIGHT = _own("oidcwatch_runs_in_flight", _G, "Runs that have started and not ended.")
 BROWSER_LAUNCHES = _own("oidcwatch_browser_launches_total", _C, "Browsers started.")
+BROWSER_LAUNCH_FAILURES = _own("oidcwatch_browser_launch_failures_total", _C, "Browsers that could not be started.")
+BROWSER_LAUNCH_TIME = _own("oidcwatch_browser_launch_seconds", _H, "Time until a browser is up.", unit="seconds")
 BROWSER_RECYCLES = _own("oidcwatch_browser_recycles_total", _C, "Browsers replaced on purpose, by reason.", WHY)
 BROWSER_CRASHES = _own("oidcwatch_browser_crashes_total", _C, "Browsers that ended by themselves.")
 BROWSER_CONTEXTS = _own("oidcwatch_browser_contexts_open", _G, "Browser contexts that are open.")
@@ -253,11 +245,12 @@ RELOAD_TIME = _own(
 )
 ARTIFACT_FAILURES = _own("oidcwatch_artifacts_write_failures_total", _C, "Runs whose artifacts could not be stored.")
 
-WATCHER_METRICS: tuple[Metric, ...] = (
-    *(REGION_INFO, BUILD_INFO, LATENESS, MISSED, IN_FLIGHT),
-    *(BROWSER_LAUNCHES, BROWSER_RECYCLES, BROWSER_CRASHES, BROWSER_CONTEXTS, BROWSER_QUEUE, BROWSER_RSS),
-    *(RELOAD_OK, RELOAD_TIME, ARTIFACT_FAILURES),
+AGENT_METRICS = (BUILD_INFO, LATENESS, MISSED, IN_FLIGHT, RELOAD_OK, RELOAD_TIME, ARTIFACT_FAILURES)
+BROWSER_METRICS = (
+    *(BROWSER_LAUNCHES, BROWSER_LAUNCH_FAILURES, BROWSER_LAUNCH_TIME, BROWSER_RECYCLES, BROWSER_CRASHES),
+    *(BROWSER_CONTEXTS, BROWSER_QUEUE, BROWSER_RSS),
 )
+WATCHER_METRICS: tuple[Metric, ...] = (REGION_INFO, *AGENT_METRICS, *BROWSER_METRICS)
 
 METRICS: tuple[Metric, ...] = PROBE_METRICS + WATCHER_METRICS
 BY_QUANTITY: Mapping[Quantity, tuple[Metric, ...]] = MappingProxyType(

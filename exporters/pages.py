@@ -25,7 +25,7 @@ from exporters.artifacts import MEDIA_TYPES, ArtifactStore
 from exporters.metric_set import expose
 from exporters.report import results_json
 from exporters.results import ResultsBook
-from exporters.status import NextRun, State, clock_time, statuses
+from exporters.status import SHOWN, NextRun, State, clock_time, statuses
 from probes.probe import Clock, utc_now
 
 _REFRESH_SECONDS = 30
@@ -132,6 +132,7 @@ class _Pages:
             rows=rows,
             counts=Counter(row.state for row in rows),
             states=list(State),
+            shown=SHOWN,
             unfolded={row.anchor for row in failing[:_UNFOLDED]},
             refresh=_REFRESH_SECONDS if request.query_params.get("refresh") != "off" else 0,
             at=clock_time(now),

@@ -21,6 +21,7 @@ from probes.subjects import Region
 _log = logging.getLogger(__name__)
 
 Values = tuple[str, ...]
+_LARGEST = 1e300
 
 
 @dataclass(slots=True)
@@ -125,8 +126,10 @@ class PrometheusExporter:
         for row in m.BY_QUANTITY[measurement.quantity]:
             if any(given.get(label.name) == "" for label in row.labels):
                 continue  # a validation that succeeded has no reason
-            own = tuple(label.bounded(given.get(label.name, ""), watched.kind) for label in row.labels)
-            if "" in own:
+            own = tuple(given.get(label.name, "") for label in row.labels)
+            declared = all(value in label.values(watched.kind) for label, value in zip(row.labels, own, strict=True))
+            # Also false for NaN. A provider may send a lifetime that is no float at all.
+            if not (declared and abs(measurement.value) < _LARGEST):
                 self._complain(watched.kind.name, row.name)
             elif row.type is MetricType.COUNTER:
                 self._count(watched, row, own, measurement.value, trace)

@@ -166,7 +166,7 @@ def _faster(stage: Stage, seconds: float) -> Latency:
 
 _ANSWERS = Selector(m.TOKEN_RESPONSES, (_REAL,))
 _REFUSED = Selector(m.TOKEN_RESPONSES, (Matcher(m.OUTCOME.name, "!=", m.OK), _REAL))
-_VALIDATIONS = Events(Selector(m.VALIDATIONS, (_FAILED, _REAL)), Selector(m.VALIDATIONS, (_COUNTED, _REAL)))
+_VALIDATIONS = Events(Selector(m.VALIDATIONS, (_FAILED, _REAL)), Selector(m.VALIDATIONS, (_REAL,)))
 _GRANTS = frozenset({"login", "client_credentials", "refresh"})
 
 SLIS: tuple[Sli, ...] = (
@@ -189,7 +189,7 @@ SLIS: tuple[Sli, ...] = (
     Sli(
         "token-latency", "Token responses that are fast", "M4",
         "The token endpoint answers within half a second.",
-        _faster(Stage.TOKEN, 0.5), Decimal(95), frozenset({"login", "client_credentials"}),
+        _faster(Stage.TOKEN, 0.5), Decimal(95), _GRANTS,
     ),
     Sli(
         "token-errors", "Token requests without an error", "M5",

@@ -14,6 +14,9 @@ from probes.reasons import REASONS, ReasonRow, outcome
 STALE_AFTER = 3
 """Intervals without a run after which the last result says nothing any more."""
 
+SHOWN = 30
+"""Earlier runs in the row of bars."""
+
 
 class State(StrEnum):
     """What is known of a check in a region, worst first: the order of the page."""
@@ -93,7 +96,7 @@ def _status(row: Row, now: datetime, next_at: datetime | None, artifacts: Names)
         check=row.check.name,
         region=row.region,
         state=_state(row, ended, now),
-        bars=tuple(Bar(_verdict(result), _bar_label(result)) for result in row.results),
+        bars=tuple(Bar(_verdict(result), _bar_label(result)) for result in row.results[-SHOWN:]),
         last=last,
         last_at=clock_time(ended) if ended else "",
         last_ago=f"{_duration((now - ended).total_seconds())} ago" if ended else "never",

@@ -1,4 +1,4 @@
-"""The watcher watched: oidcwatch's own metrics, as calls that the scheduler, browser, configuration and store make."""
+"""The watcher watched: oidcwatch's own metrics, as calls that scheduler, configuration, store and browser pool make."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from prometheus_client import CollectorRegistry
 
 from exporters import metrics as m
 from exporters.metric_set import MetricSet
+from probes.browser_events import RecycleReason
 
 
-class WatcherMetrics:
+class AgentMetrics:
     """One for each agent. Every call is cheap, may come from any thread, and never raises."""
 
     def __init__(self, registry: CollectorRegistry, *, version: str, python: str) -> None:
-        rows = [row for row in m.WATCHER_METRICS if row is not m.REGION_INFO]
-        self._set = MetricSet(rows, registry)
+        self._set = MetricSet(m.AGENT_METRICS, registry)
         self._set.set(m.BUILD_INFO, (version, python), 1)
-        for reason in m.RECYCLE_REASONS:
-            self._set.create(m.BROWSER_RECYCLES, (reason,))
 
     def run_started(self, late_seconds: float) -> None:
         """A run has started so many seconds after it was due."""
@@ -45,26 +43,40 @@ class WatcherMetrics:
         """The artifacts of a run could not be stored."""
         self._set.add(m.ARTIFACT_FAILURES, ())
 
-    def browser_launched(self) -> None:
-        """A browser was started."""
+
+class BrowserMetrics:
+    """The observer of the browser pool (probes.browser_events.BrowserObserver)."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._set = MetricSet(m.BROWSER_METRICS, registry)
+        for reason in RecycleReason:
+            self._set.create(m.BROWSER_RECYCLES, (reason,))
+
+    def launched(self, seconds: float) -> None:
+        """A browser is up after so many seconds."""
         self._set.add(m.BROWSER_LAUNCHES, ())
+        self._set.observe(m.BROWSER_LAUNCH_TIME, (), seconds)
 
-    def browser_recycled(self, reason: str) -> None:
-        """A browser was replaced on purpose: `age`, `runs` or `memory`."""
-        self._set.add(m.BROWSER_RECYCLES, (reason if reason in m.RECYCLE_REASONS else m.OTHER,))
+    def launch_failed(self) -> None:
+        """A browser could not be started."""
+        self._set.add(m.BROWSER_LAUNCH_FAILURES, ())
 
-    def browser_crashed(self) -> None:
+    def recycled(self, reason: RecycleReason) -> None:
+        """A browser is replaced on purpose."""
+        self._set.add(m.BROWSER_RECYCLES, (reason,))
+
+    def crashed(self) -> None:
         """A browser ended by itself."""
         self._set.add(m.BROWSER_CRASHES, ())
 
-    def browser_contexts(self, count: int) -> None:
+    def contexts(self, count: int) -> None:
         """So many browser contexts are open now."""
         self._set.set(m.BROWSER_CONTEXTS, (), count)
 
-    def browser_queued(self, seconds: float) -> None:
+    def queued(self, seconds: float) -> None:
         """A run has waited so long for a free context."""
         self._set.observe(m.BROWSER_QUEUE, (), seconds)
 
-    def browser_memory(self, resident_bytes: int) -> None:
+    def memory(self, rss_bytes: int) -> None:
         """Resident memory of all processes of the browser."""
-        self._set.set(m.BROWSER_RSS, (), resident_bytes)
+        self._set.set(m.BROWSER_RSS, (), rss_bytes)

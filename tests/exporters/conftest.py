@@ -1,4 +1,4 @@
-"""Small values to export: kinds of probe, checks, results, and a clock that stands still until it is told."""
+"""Small values to export: checks, results, and a clock that stands still until it is told."""
 
 from __future__ import annotations
 
@@ -18,31 +18,14 @@ from probes.model import (
     Finding,
     Measurement,
     ProbeResult,
-    Quantity,
     Reason,
     Stage,
     Step,
 )
-from probes.reasons import reasons_of
+from probes.registry import PROBES
 from probes.subjects import Client, Issuer, Region
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of probe, as the exporter sees it."""
-
-    name: str
-    stages: frozenset[Stage]
-    quantities: frozenset[Quantity] = frozenset()
-    grants: tuple[str, ...] = ()
-    tokens: tuple[str, ...] = ()
-    endpoints: tuple[str, ...] = ()
-
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        return reasons_of(self.stages)
 
 
 @dataclass(slots=True)
@@ -105,48 +88,6 @@ class Make:
 
 
 @pytest.fixture
-def kinds() -> dict[str, Kind]:
-    q, s = Quantity, Stage
-    http = frozenset({q.CLOCK_OFFSET, q.TLS_EXPIRY})
-    tokens = http | {q.TOKEN_LIFETIME, q.TOKEN_RESPONSE, q.TOKEN_VALIDATION}
-    pages = {s.AUTHORIZE, s.LOGIN_FORM, s.OTP, s.CONSENT, s.CALLBACK, s.TOKEN, s.ID_TOKEN, s.USERINFO}
-    every = (
-        Kind("discovery", frozenset({s.DISCOVERY}), http, endpoints=("discovery",)),
-        Kind(
-            "jwks",
-            frozenset({s.DISCOVERY, s.JWKS}),
-            http | {q.JWKS_KEYS, q.JWKS_FETCHED, q.JWKS_CHANGED, q.JWKS_MAX_AGE, q.JWKS_AGREEMENT},
-            endpoints=("discovery", "jwks"),
-        ),
-        Kind(
-            "client_credentials",
-            frozenset({s.DISCOVERY, s.JWKS, s.TOKEN, s.ACCESS_TOKEN}),
-            tokens,
-            ("client_credentials",),
-            ("access_token",),
-            ("discovery", "jwks", "token"),
-        ),
-        Kind(
-            "login",
-            frozenset({s.DISCOVERY, s.JWKS, *pages}),
-            tokens,
-            ("authorization_code",),
-            ("id_token", "access_token"),
-            ("discovery", "jwks", "token", "userinfo"),
-        ),
-        Kind(
-            "refresh",
-            frozenset({s.DISCOVERY, s.JWKS, s.REFRESH, *pages}),
-            tokens,
-            ("authorization_code", "refresh_token"),
-            ("id_token", "access_token"),
-            ("discovery", "jwks", "token"),
-        ),
-    )
-    return {kind.name: kind for kind in every}
-
-
-@pytest.fixture
 def clock() -> SetClock:
     return SetClock()
 
@@ -168,6 +109,6 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def exporter(
-    registry: CollectorRegistry, regions: tuple[Region, ...], clock: Callable[[], datetime], kinds: dict[str, Kind]
+    registry: CollectorRegistry, regions: tuple[Region, ...], clock: Callable[[], datetime]
 ) -> PrometheusExporter:
-    return PrometheusExporter(registry, regions, clock, kinds=kinds)
+    return PrometheusExporter(registry, regions, clock, kinds=PROBES)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from exporters import metrics as m
 from exporters.metrics import METRICS, PROBE_METRICS, Initial, MetricType, metrics_markdown
 from probes.model import Quantity
-
-if TYPE_CHECKING:
-    from tests.exporters.conftest import Kind
+from probes.registry import PROBES
 
 
 @pytest.mark.parametrize("quantity", Quantity)
@@ -48,10 +44,10 @@ def test_run_and_step_histograms_are_sized_for_logins_and_have_the_latency_thres
         assert max(row.buckets) == 60
 
 
-def test_every_label_value_of_a_kind_is_known_before_the_first_run(kinds: dict[str, Kind]) -> None:
+def test_every_label_value_of_a_kind_is_known_before_the_first_run() -> None:
     empty = [
         (kind.name, row.name)
-        for kind in kinds.values()
+        for kind in PROBES.values()
         for row in m.metrics_of(kind)
         for label in row.labels
         if not label.values(kind)

@@ -14,9 +14,10 @@ from exporters.metric_set import expose
 from exporters.prometheus import PrometheusExporter
 from probes.model import Check, Measurement, Quantity, Reason
 from probes.oauth_errors import OUTCOMES
+from probes.registry import PROBES
 
 if TYPE_CHECKING:
-    from tests.exporters.conftest import Kind, Make, SetClock
+    from tests.exporters.conftest import Make, SetClock
 
 BASE = {"issuer": "acme", "target": "portal", "probe": "login", "region": "eu", "drill": "false"}
 OPENMETRICS = "application/openmetrics-text; version=1.0.0,text/plain;version=0.0.4;q=0.5"
@@ -37,14 +38,16 @@ def series(registry: CollectorRegistry) -> set[tuple[str, ...]]:
 
 
 def test_every_result_and_reason_is_zero_from_configuration_on(
-    exporter: PrometheusExporter, registry: CollectorRegistry, make: Make, kinds: dict[str, Kind]
+    exporter: PrometheusExporter, registry: CollectorRegistry, make: Make
 ) -> None:
     exporter.configure([make.check("login")])
 
     for region in ("eu", "us"):
         assert {value(registry, m.RUNS, result=r, region=region) for r in ("success", "failure", "excluded")} == {0}
-        assert {value(registry, m.FAILURES, reason=r, region=region) for r in kinds["login"].reasons} == {0}
-        assert {value(registry, m.STEP_DURATION, "_count", step=s, region=region) for s in kinds["login"].stages} == {0}
+        assert {value(registry, m.FAILURES, reason=r, region=region) for r in PROBES["login"].reasons} == {0}
+        assert {value(registry, m.STEP_DURATION, "_count", step=s, region=region) for s in PROBES["login"].stages} == {
+            0
+        }
         grants = {
             value(registry, m.TOKEN_RESPONSES, grant="authorization_code", outcome=outcome, region=region)
             for outcome in OUTCOMES
@@ -180,6 +183,20 @@ def test_a_label_value_that_nobody_declared_makes_no_series(
     assert {name for name, *_ in series(registry) - before} == {m.SUCCESS.name}
     assert len(caplog.records) == 1
     assert 'x"}' not in caplog.text
+
+
+@pytest.mark.parametrize("value_", [float("nan"), float("inf"), 10**400])
+def test_a_lifetime_that_is_no_number_is_not_exported(
+    value_: float, exporter: PrometheusExporter, registry: CollectorRegistry, make: Make
+) -> None:
+    exporter.configure([make.check()])
+
+    exporter.publish(
+        make.result(measurements=(Measurement(Quantity.TOKEN_LIFETIME, value_, (("token", "id_token"),)),))
+    )
+
+    assert value(registry, m.TOKEN_LIFETIME, token="id_token") is None
+    assert value(registry, m.RUNS, result="success") == 1
 
 
 def test_a_check_that_leaves_the_configuration_leaves_no_series(

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from exporters import metrics as m
 from exporters.metric_set import expose
 from exporters.prometheus import PrometheusExporter
-from exporters.watcher import WatcherMetrics
+from exporters.watcher import AgentMetrics, BrowserMetrics
 from probes.model import Measurement, Quantity, Reason
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ def promtool() -> str:
 def test_promtool_has_no_complaint_about_the_exposition(
     promtool: str, exporter: PrometheusExporter, registry: CollectorRegistry, make: Make, clock: SetClock
 ) -> None:
-    watcher = WatcherMetrics(registry, version="0.1.0", python="3.11.2")
-    watcher.config_loaded(clock())
+    BrowserMetrics(registry)
+    agent = AgentMetrics(registry, version="0.1.0", python="3.11.2")
+    agent.config_loaded(clock())
     checks = [make.check(probe) for probe in ("discovery", "jwks", "client_credentials", "login", "refresh")]
     exporter.configure(checks)
     measured = [
