@@ -1,0 +1,64 @@
+"""One-time codes (RFC 6238) that are fresh: never about to expire, never used twice within one process."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import pyotp
+
+from probes.model import ProbeFailure, Reason
+from probes.probe import Clock
+
+_LEAST_LEFT = 3.0
+"""Seconds that a code must still be valid for when it is typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedCode:
+    """A code and how many seconds to wait until its window begins."""
+
+    code: str = field(repr=False)
+    wait: float
+
+
+class OneTimeCodes:
+    """Hands out each window's code once for each seed. Shared by all sessions of a pool.
+
+    A provider must not accept a code twice (RFC 6238 §5.2), so two runs with one user need two windows.
+    """
+
+    def __init__(self) -> None:
+        self._used: dict[bytes, int] = {}
+
+    def __repr__(self) -> str:
+        return f"OneTimeCodes({len(self._used)} seeds)"
+
+    def next(self, seed: str, clock: Clock) -> TimedCode:
+        """Reserve the next unused code of a base32 seed or otpauth:// URI.
+
+        Raises ProbeFailure(probe_error) when the seed is neither; the message does not quote it.
+        """
+        totp = _parse(seed)
+        now = clock().timestamp()
+        current, past = divmod(now, totp.interval)
+        counter = int(current) + (totp.interval - past < _LEAST_LEFT)
+        # Only a digest of the seed is kept: this object lives as long as the agent.
+        known = hashlib.sha256(totp.secret.encode()).digest()
+        counter = max(counter, self._used.get(known, -1) + 1)
+        self._used[known] = counter
+        return TimedCode(totp.generate_otp(counter), max(0.0, counter * totp.interval - now))
+
+
+def _parse(seed: str) -> pyotp.TOTP:
+    try:
+        if not seed.startswith("otpauth://"):
+            totp = pyotp.TOTP("".join(seed.split()).upper())
+        elif not isinstance(parsed := pyotp.parse_uri(seed), pyotp.TOTP):
+            raise ValueError("not a time-based code")
+        else:
+            totp = parsed
+        totp.generate_otp(0)
+    except ValueError:
+        raise ProbeFailure(Reason.PROBE_ERROR, "the TOTP seed is neither base32 nor an otpauth://totp URI") from None
+    return totp
