@@ -9,7 +9,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from sandbox.server import LOOPBACK, Options, running
+from sandbox.faultproxy import LOOPBACK
+from sandbox.server import Options, running
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

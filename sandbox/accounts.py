@@ -102,7 +102,9 @@ class User:
 
     def accepts_otp(self, code: str, now: float) -> bool:
         """One step of 30 s on either side is accepted (RFC 6238 §5.2)."""
-        return bool(self.totp_seed) and pyotp.TOTP(self.totp_seed).verify(code.strip(), for_time=int(now), valid_window=1)
+        if not self.totp_seed:
+            return False
+        return pyotp.TOTP(self.totp_seed).verify(code.strip(), for_time=int(now), valid_window=1)
 
 
 class Directory:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -11,14 +11,16 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from sandbox.faults import FAULTS
 from sandbox.keys import MODES
 from sandbox.realm import Realm
+from sandbox.resources import KeyCache
 
 
-def create_control(realm: Realm) -> Flask:
+def create_control(realm: Realm, caches: Mapping[str, KeyCache]) -> Flask:
     """The WSGI application. Bodies are JSON objects; a bad one is answered with 400 and `error`."""
     app = Flask("sandbox.control", static_folder=None, template_folder=None)
     _add_faults(app, realm)
     _add_keys(app, realm)
     _add_state(app, realm)
+    _add_resources(app, caches)
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> tuple[Response, int]:
@@ -41,7 +43,7 @@ def _body(**types: Any) -> dict[str, Any]:
 def _try(action: Callable[[], None]) -> None:
     try:
         action()
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BadRequest(str(error.args[0] if error.args else error)) from error
 
 
@@ -123,3 +125,20 @@ def _add_state(app: Flask, realm: Realm) -> None:
         realm.store.clear()
         realm.hits.clear()
         return jsonify({})
+
+
+def _add_resources(app: Flask, caches: Mapping[str, KeyCache]) -> None:
+    @app.get("/resources")
+    def resources() -> Response:
+        return jsonify({name: cache.describe() for name, cache in caches.items()})
+
+    @app.post("/resources/<name>")
+    def change(name: str) -> Response:
+        body = _body(cooldown=(int, float), period=(int, float))
+        _try(lambda: caches[name].change(**body))
+        return jsonify(caches[name].describe())
+
+    @app.post("/resources/<name>/restart")
+    def restart(name: str) -> Response:
+        _try(lambda: caches[name].restart())
+        return jsonify(caches[name].describe())

@@ -68,6 +68,22 @@ class Control:
         """How often each endpoint of the provider was asked."""
         return dict(self.state()["hits"])
 
+    def resources(self) -> dict[str, Any]:
+        """Cache policy, key ids held and number of fetches of each resource server."""
+        return self._call("GET", f"{self.url}/resources")
+
+    def resource(self, name: str, **durations: float) -> None:
+        """Change `cooldown` or `period` of a resource server's key cache, in seconds."""
+        self._call("POST", f"{self.url}/resources/{quote(name)}", durations)
+
+    def restart_resource(self, name: str) -> None:
+        """Make a resource server forget the keys that it holds."""
+        self._call("POST", f"{self.url}/resources/{quote(name)}/restart", {})
+
+    def proxy_hits(self) -> dict[str, int]:
+        """How often each path was asked of the fault proxy."""
+        return dict(self._call("GET", f"{self.fault_url}/hits"))
+
     def proxy_rules(self, rules: Sequence[Mapping[str, Any]]) -> None:
         """Replace the rules of the fault proxy (see `sandbox.proxyrules`)."""
         self._call("PUT", f"{self.fault_url}/rules", {"rules": list(rules)})

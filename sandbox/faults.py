@@ -68,7 +68,9 @@ JWKS_FAULTS: tuple[Fault[Any], ...] = (
     Fault("jwks-duplicate-kid", JWKS, "Two different keys share one key id.", doc.on_keys(doc.duplicate_kid)),
     Fault("jwks-kid-missing", JWKS, "The keys have no key ids.", doc.on_keys(doc.drop_kid)),
     Fault("jwks-private-member", JWKS, "A key shows a private member `d`.", doc.on_keys(doc.private_member)),
-    Fault("jwks-small-rsa-key", JWKS, "A short RSA key is published.", doc.on_keys(doc.small_rsa_key), _with(bits=1024)),
+    Fault(
+        "jwks-small-rsa-key", JWKS, "A short RSA key is published.", doc.on_keys(doc.small_rsa_key), _with(bits=1024)
+    ),
     Fault("jwks-signing-key-hidden", JWKS, "The keys that sign are not shown.", doc.on_keys(doc.hide_signing_keys)),
     Fault("jwks-same-kid-other-key", JWKS, "Known key ids with other keys.", doc.on_keys(doc.other_material)),
     Fault("jwks-wrong-use", JWKS, "The keys are marked for encryption.", doc.on_keys(doc.only_encryption)),
@@ -188,7 +190,11 @@ TOKEN_FAULTS: tuple[Fault[Any], ...] = (
     Fault("token-slow", TOKEN_REQUEST, "The answer takes its time.", doc.slow, _with(seconds=3.0)),
     Fault("token-id-token-missing", TOKEN_RESPONSE, "No `id_token`.", doc.drop_member, _with(member="id_token")),
     Fault(
-        "token-access-token-missing", TOKEN_RESPONSE, "No `access_token`.", doc.drop_member, _with(member="access_token")
+        "token-access-token-missing",
+        TOKEN_RESPONSE,
+        "No `access_token`.",
+        doc.drop_member,
+        _with(member="access_token"),
     ),
     Fault("token-type-missing", TOKEN_RESPONSE, "No `token_type`.", doc.drop_member, _with(member="token_type")),
     Fault(
@@ -265,7 +271,11 @@ JOURNEY_FAULTS: tuple[Fault[Any], ...] = (
         _with(message="Your account is locked. Please contact your administrator."),
     ),
     Fault(
-        "otp-refused", OTP_VERDICT, "The right code is refused.", journey.message, _with(message="Invalid one-time code.")
+        "otp-refused",
+        OTP_VERDICT,
+        "The right code is refused.",
+        journey.message,
+        _with(message="Invalid one-time code."),
     ),
 )
 

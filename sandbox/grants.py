@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import AuthorizationCodeGrant as BaseCodeGrant
 from authlib.oauth2.rfc6749 import (
     BaseGrant,
     InvalidGrantError,
@@ -14,7 +16,6 @@ from authlib.oauth2.rfc6749 import (
     TokenEndpointMixin,
     UnauthorizedClientError,
 )
-from authlib.oauth2.rfc6749 import AuthorizationCodeGrant as BaseCodeGrant
 from authlib.oauth2.rfc6749 import ClientCredentialsGrant as BaseClientCredentialsGrant
 from authlib.oauth2.rfc6749 import RefreshTokenGrant as BaseRefreshTokenGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
@@ -179,7 +180,7 @@ class RefreshGrant(BaseRefreshTokenGrant):  # type: ignore[misc]  # Authlib ship
         audience = audience_of(realm, client, scope, self.request.form.getlist("resource") or _apis(old.audience))
         if old.authentication is None or not realm.store.spend_refresh_token(old.refresh_token):
             raise InvalidGrantError()
-        event = Authentication(user.username, old.authentication.auth_time, old.authentication.methods, old.authentication.sid)
+        event = replace(old.authentication, nonce="")  # a refreshed ID Token should have none (OIDC Core §12.2)
         grant = AccessGrant(user.subject, scope, audience, _expiry(realm), self.GRANT_TYPE)
         return issue(realm, client, grant, family=old.family, user=user, event=event, refreshable=True)
 

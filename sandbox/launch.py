@@ -107,10 +107,11 @@ def start_sandbox(
     command = [sys.executable, "-m", "sandbox", "--json", "--port", str(port), "--proxy" if proxy else "--no-proxy"]
     command += ["--tls"] if tls else []
     # Our own package, wherever the caller's working directory is.
-    path = os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, [(environ or os.environ).get("PYTHONPATH")])])
+    base = dict(os.environ if environ is None else environ)
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parent.parent), base.get("PYTHONPATH")]))
     child = subprocess.Popen(  # noqa: S603 - our own module
         command,
-        env={**(os.environ if environ is None else environ), "PYTHONPATH": path},
+        env={**base, "PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

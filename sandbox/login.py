@@ -120,8 +120,8 @@ def _take_password(journey: Journey, session: Session, form: Form) -> Progress:
     if verdict:
         return Progress(session, error=verdict)
     # A new id with the new rights, against session fixation.
-    fresh = replace(journey.realm.store.new_session(), username=username, methods=("pwd",), fresh_for=journey.fingerprint)
-    return _complete(journey, fresh)
+    fresh = journey.realm.store.new_session()
+    return _complete(journey, replace(fresh, username=username, methods=("pwd",), fresh_for=journey.fingerprint))
 
 
 def _take_otp(journey: Journey, session: Session, form: Form) -> Progress:

@@ -18,10 +18,8 @@ ENDPOINTS = {
     "end_session_endpoint": "/logout",
 }
 
-_CLAIMS = (
-    ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "sid")
-    + ("name", "preferred_username", "email", "email_verified", "groups")
-)
+_PROTOCOL_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "sid")
+_PERSON_CLAIMS = ("name", "preferred_username", "email", "email_verified", "groups")
 _CONFIDENTIAL = ["client_secret_basic", "client_secret_post"]
 
 
@@ -42,7 +40,7 @@ def discovery_document(issuer: str) -> dict[str, Any]:
         "revocation_endpoint_auth_methods_supported": [*_CONFIDENTIAL, "none"],
         "display_values_supported": ["page"],
         "claim_types_supported": ["normal"],
-        "claims_supported": list(_CLAIMS),
+        "claims_supported": [*_PROTOCOL_CLAIMS, *_PERSON_CLAIMS],
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,  # true when left out (Discovery §3)

@@ -126,10 +126,8 @@ def _request_error(journey: Journey) -> str:
 
 def _continue(journey: Journey) -> Response:
     session = journey.realm.store.sessions.get(request.cookies.get(_cookie_name(journey.realm), "")) or Session("")
-    if request.method == "GET":
-        progress = Progress(session)
-    else:
-        progress = advance(journey, session, request.form.to_dict())
+    form = request.form.to_dict() if request.method == "POST" else {}
+    progress = advance(journey, session, form) if form else Progress(session)
     response = _answer(journey, progress)
     if progress.session != session:
         _keep(journey.realm, session, progress.session, response)
@@ -175,8 +173,8 @@ def _new_code(journey: Journey, session: Session) -> str:
 def _back(journey: Journey, parameters: Mapping[str, str]) -> Response:
     """The authorization response: to the redirect URI with `state` and `iss` (RFC 6749 §4.1.2, RFC 9207 §2)."""
     state = {"state": journey.request["state"]} if "state" in journey.request else {}
-    sent = {**parameters, **state, "iss": journey.realm.issuer}
-    sent = dict(journey.realm.faults.apply(points.CALLBACK, sent, journey.situation))
+    right: Mapping[str, str] = {**parameters, **state, "iss": journey.realm.issuer}
+    sent = journey.realm.faults.apply(points.CALLBACK, right, journey.situation)
     target = urlsplit(journey.request["redirect_uri"])
     query = urlencode([*parse_qsl(target.query, keep_blank_values=True), *sent.items()])
     return _see_other(urlunsplit(target._replace(query=query)))
@@ -213,8 +211,9 @@ def _add_token_endpoints(app: Flask, realm: Realm, server: Server) -> None:
         if instead is not None:
             return instead.response()
         response: Response = server.create_token_response()
-        reply = _reply(response)
-        return realm.faults.apply(points.TOKEN_RESPONSE, reply, situation).response() if reply.status == 200 else response
+        if response.status_code != 200:
+            return response
+        return realm.faults.apply(points.TOKEN_RESPONSE, _reply(response), situation).response()
 
     @app.post(ENDPOINTS["introspection_endpoint"])
     def introspect() -> Response:

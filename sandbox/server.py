@@ -1,22 +1,31 @@
-"""Puts one sandbox together in one process: provider, control and what stands around them."""
+"""Puts one sandbox together in one process: provider, fault proxy, resource servers and control."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import datetime as dt
 import logging
-from collections.abc import Iterator
+import ssl
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sandbox.accounts import Directory, generate_directory
+from sandbox.certificates import Certificates, write_certificates
 from sandbox.control import create_control
+from sandbox.faultproxy import LOOPBACK, FaultProxy, server_context
 from sandbox.faults import FAULTS
+from sandbox.http1 import Upstream
+from sandbox.metadata import ENDPOINTS
 from sandbox.points import FaultBoard
 from sandbox.provider import create_provider
 from sandbox.realm import Realm
-from sandbox.serving import WebServer, only_loopback_host, pretend_https
-
-LOOPBACK = "127.0.0.1"
+from sandbox.resources import POLICIES, KeyCache, Verifier, create_resources, fetch_over_http
+from sandbox.serving import WebServer, WsgiApp, only_loopback_host, pretend_https
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +68,77 @@ def describe_accounts(directory: Directory) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def running(options: Options) -> Iterator[dict[str, Any]]:
-    """A sandbox that answers; yields its description. Raises OSError when the port is taken."""
+    """A sandbox that answers; yields its description. Raises OSError when a port is taken."""
     logging.getLogger("authlib").setLevel(logging.WARNING)  # at debug level it writes tokens
     with contextlib.ExitStack() as stack:
-        directory = generate_directory()
-        realm = Realm("", directory, FaultBoard(FAULTS))
-        provider = WebServer(
-            pretend_https(create_provider(realm)), options.bind, options.port, date=realm.clock.date
-        )
-        realm.issuer = f"http://{options.bind}:{provider.port}"
-        control = WebServer(only_loopback_host(create_control(realm)), LOOPBACK)
-        for server in (provider, control):
-            server.start()
-            stack.callback(server.stop)
+        realm = Realm("", generate_directory(), FaultBoard(FAULTS))
+        certificates = _certificates(stack, options)
+        app = pretend_https(create_provider(realm))
+        fault_control = None
+        if options.proxy:
+            provider = _serve(stack, app, realm)
+            proxy = stack.enter_context(_proxy_thread(options, provider, certificates))
+            realm.issuer, fault_control = proxy.url, f"http://{LOOPBACK}:{proxy.control_port}"
+        else:
+            tls = server_context(certificates.chains["good"]) if certificates else None
+            provider = _serve(stack, app, realm, host=options.bind, port=options.port, tls=tls)
+            realm.issuer = f"{'https' if tls else 'http'}://{options.bind}:{provider.port}"
+        caches = _caches(realm.issuer, certificates)
+        resources = _serve(stack, create_resources({name: Verifier(realm.issuer, caches[name]) for name in caches}))
+        control = _serve(stack, only_loopback_host(create_control(realm, caches)))
         yield {
             "issuer": realm.issuer,
-            "provider": realm.issuer,
+            "provider": realm.issuer if fault_control is None else f"http://{LOOPBACK}:{provider.port}",
             "control": f"http://{LOOPBACK}:{control.port}",
-            "fault_control": None,
-            "resources": {},
-            "ca_file": None,
-            **describe_accounts(directory),
+            "fault_control": fault_control,
+            "resources": {name: f"http://{LOOPBACK}:{resources.port}/{name}" for name in caches},
+            "ca_file": str(certificates.ca_file) if certificates else None,
+            **describe_accounts(realm.directory),
         }
 
+
+def _certificates(stack: contextlib.ExitStack, options: Options) -> Certificates | None:
+    if not options.tls:
+        return None
+    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-"))
+    return write_certificates(Path(directory), dt.datetime.now(dt.UTC), (options.bind,))
+
+
+def _serve(
+    stack: contextlib.ExitStack,
+    app: WsgiApp,
+    realm: Realm | None = None,
+    *,
+    host: str = LOOPBACK,
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+) -> WebServer:
+    server = WebServer(app, host, port, tls=tls, date=realm.clock.date if realm else None)
+    server.start()
+    stack.callback(server.stop)
+    return server
+
+
+def _caches(issuer: str, certificates: Certificates | None) -> Mapping[str, KeyCache]:
+    jwks_uri = f"{issuer}{ENDPOINTS['jwks_uri']}"
+    tls = ssl.create_default_context(cafile=str(certificates.ca_file)) if certificates else None
+    return {name: KeyCache(policy, lambda: fetch_over_http(jwks_uri, tls)) for name, policy in POLICIES.items()}
+
+
+@contextlib.contextmanager
+def _proxy_thread(options: Options, provider: WebServer, certificates: Certificates | None) -> Iterator[FaultProxy]:
+    """The proxy on an event loop of its own, in a thread: everything else here is synchronous."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="fault-proxy", daemon=True)
+    thread.start()
+    proxy = FaultProxy(
+        Upstream(LOOPBACK, provider.port), host=options.bind, port=options.port, certificates=certificates
+    )
+    try:
+        asyncio.run_coroutine_threadsafe(proxy.start(), loop).result()
+        yield proxy
+    finally:
+        asyncio.run_coroutine_threadsafe(proxy.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -31,7 +31,12 @@ class WebServer:
             host, port, app, threaded=True, request_handler=_handler(date), ssl_context=tls
         )
         self.port: int = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, name=f"web-{self.port}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name=f"web-{self.port}",
+            daemon=True,
+        )
 
     def start(self) -> None:
         self._thread.start()

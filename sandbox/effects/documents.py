@@ -21,7 +21,8 @@ def set_members(reply: Reply, at: Situation) -> Reply:
 
 
 def drop_member(reply: Reply, at: Situation) -> Reply:
-    return replace(reply, document={name: reply.document[name] for name in reply.document if name != at.params["member"]})
+    kept = {name: reply.document[name] for name in reply.document if name != at.params["member"]}
+    return replace(reply, document=kept)
 
 
 def drop_list_item(reply: Reply, at: Situation) -> Reply:
@@ -31,7 +32,8 @@ def drop_list_item(reply: Reply, at: Situation) -> Reply:
 
 def slash_issuer(reply: Reply, _at: Situation) -> Reply:
     issuer = str(reply.document["issuer"])
-    return replace(reply, document={**reply.document, "issuer": issuer.removesuffix("/") if issuer.endswith("/") else f"{issuer}/"})
+    other = issuer.removesuffix("/") if issuer.endswith("/") else f"{issuer}/"
+    return replace(reply, document={**reply.document, "issuer": other})
 
 
 def swap_host(reply: Reply, at: Situation) -> Reply:
