@@ -20,7 +20,7 @@ import pytest
 from sandbox.peers import Peer, start_keycloak, start_node_oidc_provider
 
 REDIRECT_URI = "https://portal.example.test/callback"
-MOST_PAGES = 15
+MOST_PAGES = 8
 
 
 @dataclass
@@ -51,9 +51,9 @@ class Person:
     """Someone with a browser of the simplest kind, who fills in the fields that a page asks for."""
 
     peer: Peer
-    http: httpx.Client
-    metadata: dict[str, Any]
-    answers: dict[str, str] = field(default_factory=dict)
+    http: httpx.Client = field(repr=False)
+    metadata: dict[str, Any] = field(repr=False)
+    answers: dict[str, str] = field(default_factory=dict, repr=False)
     pages: list[str] = field(default_factory=list)
 
     def authorize(self, client_id: str, secret: str, scope: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Person:
             forms = _Forms(str(response.url), response.text).forms
             assert forms, f"{response.status_code} without a form after {self.pages}"
             form = forms[-1]
-            self.pages.append("+".join(name for name in form.fields if name in self.answers))
+            self.pages.append("+".join(sorted(form.fields.keys() & self.answers.keys())))
             known = {name: value for name, value in self.answers.items() if name in form.fields}
             response = self.http.post(form.action, data=form.fields | known)
         raise AssertionError(f"no end after {self.pages}")
@@ -121,16 +121,27 @@ class Person:
 Arrive = Callable[..., Person]
 
 
+def trust_loopback(client: httpx.Client) -> None:
+    """Send Secure cookies over http too: Keycloak sets them on http loopback, which browsers hold to be trustworthy
+    (https://w3c.github.io/webappsec-secure-contexts/#is-origin-trustworthy) and http.cookiejar does not.
+    """
+    for cookie in client.cookies.jar:
+        cookie.secure = False
+
+
 @pytest.fixture
 def arrive() -> Iterator[Arrive]:
-    """Makes a person with a fresh cookie jar in front of a provider, and what this person answers on forms."""
+    """Makes a person with a fresh cookie jar in front of a provider (at `base` instead of the issuer, when given), who
+    answers forms with the other arguments.
+    """
     opened: list[httpx.Client] = []
 
-    def person(peer: Peer, **answers: str) -> Person:
+    def person(peer: Peer, base: str = "", **answers: str) -> Person:
         context = ssl.create_default_context(cafile=peer.ca_file)
         client = httpx.Client(verify=context, trust_env=False, timeout=30.0)
+        client.event_hooks["response"] = [lambda response: trust_loopback(client)]
         opened.append(client)
-        discovery = client.get(f"{peer.issuer}/.well-known/openid-configuration")
+        discovery = client.get(f"{base or peer.issuer}/.well-known/openid-configuration")
         assert discovery.status_code == 200, discovery.text
         return Person(peer, client, discovery.json(), answers)
 
