@@ -27,7 +27,7 @@ BY_CLASS: Mapping[type[BaseException], Reason] = MappingProxyType(
         httpx.StreamError: _R.PROBE_ERROR,
         httpx.ConnectError: _R.CONNECT_FAILURE,
         httpx.NetworkError: _R.CONNECT_FAILURE,
-        httpx.ProxyError: _R.PROBE_ERROR,  # the proxy is our way out, not the provider's way in
+        httpx.ProxyError: _R.CONNECT_FAILURE,  # the proxy was reached and could not connect onwards
         httpx.ProtocolError: _R.BAD_RESPONSE,  # LocalProtocolError too: it is a URL or token of theirs that cannot be sent
         httpx.UnsupportedProtocol: _R.BAD_RESPONSE,
         httpx.TransportError: _R.CONNECT_FAILURE,
@@ -42,7 +42,7 @@ BY_CLASS: Mapping[type[BaseException], Reason] = MappingProxyType(
         httpcore.TimeoutException: _R.TIMEOUT,
         httpcore.PoolTimeout: _R.PROBE_ERROR,
         httpcore.NetworkError: _R.CONNECT_FAILURE,
-        httpcore.ProxyError: _R.PROBE_ERROR,
+        httpcore.ProxyError: _R.CONNECT_FAILURE,
         httpcore.ProtocolError: _R.BAD_RESPONSE,
         httpcore.UnsupportedProtocol: _R.BAD_RESPONSE,
         httpcore.ConnectionNotAvailable: _R.PROBE_ERROR,
@@ -97,7 +97,7 @@ def _by_class(error: BaseException) -> Reason | None:
 def _by_origin(error: BaseException) -> Reason | None:
     """What the operating system said at the bottom of the chain: httpx wraps name, TLS and socket errors alike."""
     if isinstance(error, httpx.ProxyError):
-        return None
+        return Reason.PROBE_ERROR if str(error).startswith("407") else None
     for cause in _chain(error):
         if isinstance(cause, socket.gaierror | UnicodeError):
             return Reason.DNS_FAILURE

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from probes.authorize import AuthorizationRequest, Credentials, authorize
-from probes.browser import BrowserSession
+from probes.browser_session import BrowserSession, SessionOptions
 from probes.checks.base import run_checks
 from probes.checks.callback import CALLBACK, Callback
 from probes.checks.token import Grant
@@ -18,15 +18,22 @@ from probes.documents import text
 from probes.http import Http
 from probes.keys import KeySet
 from probes.memory import Memory
-from probes.metadata import Metadata, require_endpoint
+from probes.metadata import Metadata, host_of, require_endpoint
 from probes.model import Check, Stage
 from probes.oauth_errors import refusal_of_authorization
 from probes.probe import Clock, Steps
 from probes.provider import fetch_keys
+from probes.redact import Redactor
 from probes.secrets import Secrets
-from probes.subjects import Client, User
+from probes.subjects import Client, Region, User
 from probes.token_endpoint import TokenEndpoint, Tokens
 from probes.token_validation import Expected, Validator
+
+
+def session_options(check: Check, region: Region, redact: Redactor) -> SessionOptions:
+    """What a browser may reach for this check: the issuer's host and the configured ones, through the region's proxy."""
+    hosts = {host_of(check.issuer.url), *check.issuer.allowed_hosts}
+    return SessionOptions(frozenset(hosts), redact, proxy=region.proxy, navigation_seconds=check.timeout)
 
 
 @dataclass(frozen=True, slots=True)

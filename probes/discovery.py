@@ -11,7 +11,7 @@ from probes.checks.discovery import DiscoveryAnswer
 from probes.documents import JsonObject, json_object
 from probes.http import Http
 from probes.memory import Memory
-from probes.metadata import discovery_url
+from probes.metadata import Metadata, discovery_url
 from probes.model import Check, Reason, Stage
 from probes.probe import Clock, Steps, utc_now
 from probes.provider import oauth_metadata, record, seconds_of
@@ -42,6 +42,7 @@ class DiscoveryProbe:
             findings = run_checks(discovery.DOCUMENT, subject)
             if not has_failure(finding for finding in findings if finding.reason is not Reason.DISCOVERY_DRIFT):
                 self.memory.documents[place] = document
+                self.memory.metadata[place] = (Metadata.of(document), self.clock())
             steps.judge(findings)
 
     async def _oauth_metadata(self, check: Check, place: tuple[str, str]) -> JsonObject | None:

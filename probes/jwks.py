@@ -12,18 +12,19 @@ from probes.checks.jwks import JwksAnswer
 from probes.http import Http, Response
 from probes.keys import KeySet, parse_keys
 from probes.memory import Memory, SeenKeys
-from probes.metadata import require_endpoint
+from probes.metadata import Metadata, require_endpoint
 from probes.model import Check, Finding, Quantity, Reason, Severity, Stage
 from probes.probe import Clock, Steps, utc_now
 from probes.provider import discover, record, sample_keys, seconds_of
 
 _FURTHER_SAMPLES = 2  # taken when the set is not the one seen before: a change, or an edge that disagrees?
+_METADATA_SECONDS = 300.0  # the place of the key set changes rarely, and the discovery probe looks at it all the time
 _PATIENCE = 600.0  # seconds that regions may disagree when the provider names no max-age
 
 
 @dataclass(frozen=True, slots=True)
 class JwksProbe:
-    """Steps: discovery, jwks. A replaced key fails one run; what was found is then the known set."""
+    """Steps: discovery (unless the metadata is fresh), jwks. A replaced key fails one run, then the new set is known."""
 
     http: Http
     memory: Memory
@@ -32,8 +33,8 @@ class JwksProbe:
 
     async def __call__(self, check: Check, steps: Steps) -> None:
         """See `probes.probe.Probe`."""
-        metadata = await discover(self.http, check, steps)
         place = (check.issuer.name, self.region)
+        metadata = await self._metadata(check, place, steps)
         seen = self.memory.keys.get(place)
         with steps(Stage.JWKS) as note:
             response = record(
@@ -64,6 +65,13 @@ class JwksProbe:
             if len(set(samples)) == 1 and not has_failure(f for f in findings if f.check_id not in _OF_A_CHANGE):
                 findings += self._remember(place, keys, response, now, steps)
             steps.judge(findings)
+
+    async def _metadata(self, check: Check, place: tuple[str, str], steps: Steps) -> Metadata:
+        metadata, fetched = self.memory.metadata.get(place, (None, None))
+        if metadata is None or fetched is None or (self.clock() - fetched).total_seconds() > _METADATA_SECONDS:
+            metadata = await discover(self.http, check, steps)
+            self.memory.metadata[place] = (metadata, self.clock())
+        return metadata
 
     def _remember(
         self, place: tuple[str, str], keys: KeySet, response: Response, now: datetime, steps: Steps

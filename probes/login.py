@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from probes.authorize import end_session
-from probes.browser import BrowserPool, BrowserSession
-from probes.browser_options import session_options
+from probes.browser import BrowserPool
+from probes.browser_session import BrowserSession
 from probes.checks import userinfo
 from probes.checks.base import run_checks
 from probes.checks.userinfo import UserInfo
 from probes.client_credentials import client_of
-from probes.code_flow import CodeFlow, SignedIn
+from probes.code_flow import CodeFlow, SignedIn, session_options
 from probes.documents import json_object
 from probes.http import Http
 from probes.jose import parse_jws
@@ -22,6 +22,7 @@ from probes.metadata import Metadata
 from probes.model import Check, ProbeFailure, Reason, Stage
 from probes.probe import Clock, Steps, utc_now
 from probes.provider import discover, record
+from probes.redact import Redactor
 from probes.secrets import Secrets
 from probes.subjects import Client, Region
 
@@ -35,6 +36,7 @@ class LoginProbe:
     secrets: Secrets
     memory: Memory
     region: Region
+    redact: Redactor
     clock: Clock = utc_now
 
     async def __call__(self, check: Check, steps: Steps) -> None:
@@ -42,7 +44,7 @@ class LoginProbe:
         client = client_of(check)
         metadata = await discover(self.http, check, steps)
         flow = CodeFlow(self.http, self.secrets, self.memory, self.clock, check, client, metadata)
-        async with self.browsers.session(session_options(check, client, self.region), steps) as session:
+        async with self.browsers.session(session_options(check, self.region, self.redact)) as session:
             signed_in = await flow.sign_in(session, client.user_for(self.region.name), steps)
             if metadata.userinfo_endpoint:
                 await self._userinfo(metadata, signed_in, steps)

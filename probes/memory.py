@@ -8,6 +8,7 @@ from datetime import datetime
 
 from probes.documents import JsonObject
 from probes.keys import KeySet
+from probes.metadata import Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Memory:
 
     documents: dict[tuple[str, str], JsonObject] = field(default_factory=dict)
     """Accepted discovery documents by (issuer, region)."""
+    metadata: dict[tuple[str, str], tuple[Metadata, datetime]] = field(default_factory=dict)
+    """The newest sound metadata by (issuer, region), and when it was fetched."""
     oauth_checked: dict[tuple[str, str], datetime] = field(default_factory=dict)
     keys: dict[tuple[str, str], SeenKeys] = field(default_factory=dict)
     """By (issuer, region)."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from probes.browser import BrowserPool
-from probes.browser_options import session_options
 from probes.checks.token import Grant
 from probes.client_credentials import client_of
-from probes.code_flow import CodeFlow
+from probes.code_flow import CodeFlow, session_options
 from probes.documents import text
 from probes.http import Http
 from probes.memory import Memory, Session
@@ -16,6 +15,7 @@ from probes.metadata import Metadata
 from probes.model import Check, ProbeFailure, Reason, Stage
 from probes.probe import Clock, Steps, utc_now
 from probes.provider import discover, fetch_keys
+from probes.redact import Redactor
 from probes.secrets import Secrets
 from probes.subjects import Client, Region
 from probes.token_endpoint import TokenEndpoint, Tokens
@@ -34,6 +34,7 @@ class RefreshProbe:
     secrets: Secrets
     memory: Memory
     region: Region
+    redact: Redactor
     clock: Clock = utc_now
 
     async def __call__(self, check: Check, steps: Steps) -> None:
@@ -59,7 +60,7 @@ class RefreshProbe:
 
     async def _sign_in(self, check: Check, client: Client, metadata: Metadata, steps: Steps) -> Session:
         flow = CodeFlow(self.http, self.secrets, self.memory, self.clock, check, client, metadata)
-        async with self.browsers.session(session_options(check, client, self.region), steps) as browser:
+        async with self.browsers.session(session_options(check, self.region, self.redact)) as browser:
             signed_in = await flow.sign_in(browser, client.user_for(self.region.name), steps)
         if not signed_in.tokens.refresh_token:
             hint = "" if "offline_access" in client.scopes else "; the client does not ask for offline_access"

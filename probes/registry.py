@@ -12,6 +12,7 @@ from probes.memory import Memory
 from probes.model import Quantity, Reason, Stage
 from probes.probe import Clock, Probe
 from probes.reasons import reasons_of
+from probes.redact import Redactor
 from probes.secrets import Secrets
 from probes.subjects import Region
 
@@ -27,6 +28,7 @@ class Resources:
     secrets: Secrets
     memory: Memory
     region: Region
+    redact: Redactor
     clock: Clock
     browsers: Callable[[], BrowserPool]
 
@@ -78,13 +80,13 @@ def _client_credentials(use: Resources) -> Probe:
 def _login(use: Resources) -> Probe:
     from probes.login import LoginProbe
 
-    return LoginProbe(use.http, use.browsers(), use.secrets, use.memory, use.region, use.clock)
+    return LoginProbe(use.http, use.browsers(), use.secrets, use.memory, use.region, use.redact, use.clock)
 
 
 def _refresh(use: Resources) -> Probe:
     from probes.refresh import RefreshProbe
 
-    return RefreshProbe(use.http, use.browsers(), use.secrets, use.memory, use.region, use.clock)
+    return RefreshProbe(use.http, use.browsers(), use.secrets, use.memory, use.region, use.redact, use.clock)
 
 
 _S, _Q = Stage, Quantity

@@ -50,7 +50,7 @@ async def _try_once(probe: Probe, check: Check, region: str, redact: Redactor, c
     started, begun = clock(), time.perf_counter()
     failure: Failure | None = None
     try:
-        await _within(check.timeout, probe(check, steps))
+        await within(check.timeout, probe(check, steps))
     except Exception as error:
         failure = _failure(error, steps)
         if failure.reason is Reason.PROBE_ERROR and not isinstance(error, ProbeFailure):
@@ -70,7 +70,7 @@ async def _try_once(probe: Probe, check: Check, region: str, redact: Redactor, c
     return _redacted(result, redact)
 
 
-async def _within(seconds: float, run: Coroutine[Any, Any, None]) -> None:
+async def within(seconds: float, run: Coroutine[Any, Any, None]) -> None:
     """Awaits the run for so long. A run that will not even end when cancelled is left behind, not waited for."""
     task = asyncio.create_task(run)
     try:

@@ -46,17 +46,16 @@ def _issuer_identical(subject: DiscoveryAnswer) -> Iterator[str]:
         yield f"issuer is {found[:200]!r}, configured is {subject.issuer.url!r}"
 
 
-def _insecure(issuer: Issuer, what: str, url: str) -> Iterator[Problem]:
-    if scheme_of(url) != "https":
-        severity = Severity.WARNING if issuer.policy.allow_http else Severity.FAILURE
-        yield Problem(f"{what} is not https: {url[:200]!r}", severity=severity)
+def _insecure(issuer: Issuer, what: str) -> Problem:
+    return Problem(f"not https: {what}", severity=Severity.WARNING if issuer.policy.allow_http else Severity.FAILURE)
 
 
 def _issuer_form(subject: DiscoveryAnswer) -> Iterator[str | Problem]:
     found = text(subject.document, "issuer")
     if not found:
         return
-    yield from _insecure(subject.issuer, "issuer", found)
+    if scheme_of(found) != "https":
+        yield _insecure(subject.issuer, repr(found[:200]))
     if "?" in found or "#" in found:
         yield f"issuer has a query or a fragment: {found[:200]!r}"
 
@@ -92,11 +91,11 @@ def _algorithms(subject: DiscoveryAnswer) -> Iterator[str]:
 
 
 def _endpoints(subject: DiscoveryAnswer) -> Iterator[str | Problem]:
-    for member in ENDPOINTS:
-        url = text(subject.document, member)
-        if not url:
-            continue
-        yield from _insecure(subject.issuer, member, url)
+    given = {member: text(subject.document, member) for member in ENDPOINTS if text(subject.document, member)}
+    plain = [member for member, url in given.items() if scheme_of(url) != "https"]
+    if plain:
+        yield _insecure(subject.issuer, ", ".join(plain))
+    for member, url in given.items():
         if not host_of(url):
             yield f"{member} is no absolute URL: {url[:200]!r}"
         elif not host_allowed(subject.issuer, url):

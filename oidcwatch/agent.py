@@ -1,0 +1,240 @@
+"""The long-running program: runs every check on its schedule, publishes, serves its pages, reloads, drains."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import platform
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from exporters.artifacts import ArtifactStore
+from exporters.pages import ReloadError, View, make_app
+from exporters.prometheus import PrometheusExporter
+from exporters.results import ResultsBook
+from exporters.watcher import AgentMetrics, BrowserMetrics
+from oidcwatch import __version__
+from oidcwatch.resources import Workshop
+from oidcwatch.schedule import Schedule
+from oidcwatch.settings import Settings
+from oidcwatch.vantage import judged
+from probes.model import Check, ProbeResult, Reason
+from probes.probe import Clock, Probe, utc_now
+from probes.redact import Redactor
+from probes.registry import PROBES
+from probes.run import run_once
+from probes.subjects import Region
+
+log = logging.getLogger(__name__)
+
+_ARTIFACT_BYTES = 200 * 1024 * 1024
+_ARTIFACT_AGE = timedelta(days=7)
+
+Publish = Callable[[ProbeResult], None]
+Load = Callable[[], Settings]
+"""Reads the configuration anew; raises an exception whose text says what is wrong with it."""
+
+
+@dataclass(slots=True)
+class Agent:
+    """One agent is one region, and stands for more through their proxies."""
+
+    settings: Settings
+    load: Load
+    redact: Redactor
+    clock: Clock = utc_now
+    publish_also: tuple[Publish, ...] = ()
+    """Further receivers of every result."""
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    _workshop: Workshop = field(init=False)
+    _schedule: Schedule = field(init=False)
+    _metrics: AgentMetrics = field(init=False)
+    _exporter: PrometheusExporter = field(init=False)
+    _artifacts: ArtifactStore = field(init=False)
+    _probes: dict[tuple[str, str], Probe] = field(default_factory=dict)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _began: bool = False
+    book: ResultsBook = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings, agent = self.settings, self.settings.agent
+        self._metrics = AgentMetrics(self.registry, version=__version__, python=platform.python_version())
+        browser = BrowserMetrics(self.registry)
+        self._exporter = PrometheusExporter(self.registry, settings.regions, self.clock, kinds=PROBES)
+        self.book = ResultsBook(settings.regions)
+        self._workshop = Workshop(settings, self.redact, browser, clock=self.clock)
+        self._artifacts = ArtifactStore(
+            agent.data_dir / "artifacts",
+            max_bytes=_ARTIFACT_BYTES,
+            max_age=_ARTIFACT_AGE,
+            clock=self.clock,
+            on_failure=self._metrics.artifact_failed,
+        )
+        self._schedule = Schedule(
+            self._run, self._metrics, spread=agent.start_spread, jitter=agent.jitter, at_once=agent.max_runs_at_once
+        )
+
+    async def serve(self, *, ready: Callable[[str], None] = lambda url: None, seconds: float | None = None) -> None:
+        """Runs until SIGTERM, SIGINT, `stop()`, or for so many seconds; then drains within the configured bound.
+
+        `ready` is called with the address of the pages once they are served. Raises OSError when the address is taken.
+        """
+        self._configure(self.settings)
+        listener = _listen(self.settings.agent.host, self.settings.agent.port)
+        server = _Server(
+            uvicorn.Config(
+                make_app(self._view()), log_config=None, access_log=False, lifespan="off", server_header=False
+            )
+        )
+        pages = asyncio.create_task(server.serve(sockets=[listener]))
+        self._schedule.start()
+        try:
+            with self._signals():
+                ready(f"http://{_shown(listener)}/")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await self._stop.wait()
+        finally:
+            await self._shut_down(server, pages)
+
+    def stop(self) -> None:
+        """Ends `serve` in good order."""
+        self._stop.set()
+
+    async def reload(self) -> None:
+        """Puts the configuration in force as it is now; raises ReloadError, and keeps the old one, when it is bad."""
+        try:
+            settings = await asyncio.to_thread(self.load)
+            self._check_fixed(settings)
+            self._configure(settings)
+        except Exception as error:  # whatever it is, the agent goes on as it was
+            self._metrics.config_loaded(None)
+            log.error("the new configuration is refused, the old one stays in force: %s", error)
+            raise ReloadError(str(error)) from error
+        log.info("configuration reloaded: %d checks", len(settings.checks))
+
+    def _check_fixed(self, settings: Settings) -> None:
+        """Some settings belong to the process; a change of them needs a new one."""
+        before = self.settings
+        fixed: Mapping[str, tuple[object, object]] = {
+            "region and egress": (before.regions, settings.regions),
+            "agent": (before.agent, settings.agent),
+        }
+        changed = [name for name, (old, new) in fixed.items() if old != new]
+        if changed:
+            raise ValueError(f"{' and '.join(changed)} changed: restart the agent to put that in force")
+
+    def _configure(self, settings: Settings) -> None:
+        """All or nothing: probes are built before anything is changed."""
+        workshop = replace(self._workshop, settings=settings)
+        regions = {region.name: region for region in settings.regions}
+        jobs = [
+            (check, regions[name]) for check in settings.checks for name in check.regions or regions if name in regions
+        ]
+        probes = {(check.name, region.name): workshop.probe(check, region) for check, region in jobs}
+        self._exporter.configure(settings.checks)
+        self.book.configure(settings.checks)
+        self._workshop, self._probes, self.settings = workshop, probes, settings
+        self._schedule.place(jobs)
+        self._metrics.config_loaded(self.clock())
+
+    async def _run(self, check: Check, region: Region) -> None:
+        self._began = True
+        probe = self._probes.get((check.name, region.name))
+        if probe is None:  # left the configuration a moment ago
+            return
+        result = await run_once(probe, check, region.name, self.redact, self.clock)
+        result = await judged(result, region, self.settings.references)
+        await self._publish(result)
+
+    async def _publish(self, result: ProbeResult) -> None:
+        failure = result.failure
+        if failure is not None:
+            level = logging.ERROR if failure.reason is Reason.PROBE_ERROR else logging.WARNING
+            log.log(
+                level,
+                "%s from %s failed at %s: %s: %s (run %s)",
+                *(result.check.name, result.region, failure.stage, failure.reason, failure.detail, result.run_id),
+            )
+            if result.artifacts:
+                await asyncio.to_thread(self._artifacts.publish, result)
+        for publish in (self._exporter.publish, self.book.publish, *self.publish_also):
+            publish(result)
+
+    def _view(self) -> View:
+        return View(
+            book=self.book,
+            registry=self.registry,
+            reload=self.reload,
+            ready=lambda: self._began,
+            artifacts=self._artifacts,
+            next_run=self._schedule.next_run,
+            now=self.clock,
+            version=__version__,
+        )
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        reloads: set[asyncio.Task[None]] = set()
+
+        def reload() -> None:
+            task = loop.create_task(_quietly(self.reload()))
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: reload}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)
+
+    async def _shut_down(self, server: uvicorn.Server, pages: asyncio.Task[None]) -> None:
+        drain = self.settings.agent.drain
+        cancelled = await self._schedule.drain(drain)
+        if cancelled:
+            log.warning("%d runs had not ended after %g s and were cancelled", cancelled, drain)
+        await self._workshop.close()
+        server.should_exit = True
+        await asyncio.wait({pages}, timeout=drain)
+        pages.cancel()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the agent drains first and ends the server last."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _quietly(reload: Awaitable[None]) -> None:
+    with contextlib.suppress(ReloadError):  # logged, and shown by a metric
+        await reload
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+def _shown(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,51 @@
+"""`oidcwatch run`: the agent."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from oidcwatch.commands.common import DEFAULT_CONFIG, ConfigOption, fail, load_or_exit
+
+
+def register(parent: typer.Typer) -> None:
+    """Add `run`."""
+    parent.command()(run)
+
+
+def run(
+    context: typer.Context,
+    config: ConfigOption = DEFAULT_CONFIG,
+    seconds: Annotated[
+        float | None, typer.Option("--for", metavar="SECONDS", min=1, help="End by itself after so long.")
+    ] = None,
+) -> None:
+    """Run every check on its schedule and serve /metrics and the status page, until stopped.
+
+    SIGTERM or Ctrl-C: no run is started any more, running ones may end within `agent.drain`. SIGHUP or POST /-/reload:
+    the configuration is read anew; a bad one is refused, and the old one stays in force.
+
+    \b
+    Examples:
+      oidcwatch run
+      OIDCWATCH_REGION=us-east oidcwatch run -c /etc/oidcwatch/oidcwatch.yaml
+      curl -X POST http://127.0.0.1:9464/-/reload
+    """
+    from oidcwatch.agent import Agent
+    from oidcwatch.config import load
+    from oidcwatch.loop import run_loop
+    from oidcwatch.logs import redactor_for
+
+    settings = load_or_exit(config)
+    redact = redactor_for(context, settings.log)
+
+    async def serve() -> None:
+        agent = Agent(settings, lambda: load(config, os.environ), redact)
+        await agent.serve(ready=lambda url: typer.echo(f"{url} shows the checks, {url}metrics has the metrics"), seconds=seconds)
+
+    try:
+        run_loop(serve())
+    except OSError as error:
+        fail(str(error))
