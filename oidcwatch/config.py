@@ -47,7 +47,9 @@ def load_both(path: Path, environ: Mapping[str, str]) -> Loaded:
     tree, conflicts = merge(documents)
     config, shape = validate(tree)
     region = environ.get(REGION_VARIABLE, "")
-    problems += [*conflicts, *shape, *check_rules(tree, region), *_region_problems(region)]
+    refused = {(problem.file, problem.path) for problem in problems}  # their values are not in the tree
+    problems += [problem for problem in shape if (problem.file, problem.path) not in refused]
+    problems += [*conflicts, *check_rules(tree, region), *_region_problems(region)]
     ca_files: list[Path | None] = []
     for index, item in enumerate(_issuers(tree)):
         ca_file, problem = _ca_file(item, path.parent, environ)

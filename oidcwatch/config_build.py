@@ -100,15 +100,13 @@ def _issuer(model: shape.IssuerModel, ca_file: Path | None, place: Place) -> Iss
 
 
 def _client(model: shape.ClientModel, place: Place) -> Client:
-    logs_in = any(entry.type in ("login", "refresh") for entry in model.probes)
-    scopes = model.scopes if model.scopes is not None else ["openid"] if logs_in else []
     by_region = {region: _user(user, place) for region, user in model.users_by_region.items()}
     return Client(
         name=model.name,
         client_id=model.client_id,
         auth_method=AuthMethod(model.auth.method),
         secret=_secret(model.auth.secret, place) if model.auth.secret else None,
-        scopes=tuple(scopes),
+        scopes=tuple(model.scopes),
         redirect_uri=model.redirect_uri or "",
         post_logout_redirect_uri=model.post_logout_redirect_uri or "",
         user=_user(model.user, place) if model.user else None,
@@ -160,8 +158,8 @@ def _agent(model: AgentModel, place: Place) -> AgentSettings:
 def _browser(model: BrowserModel, place: Place) -> BrowserSettings:
     return BrowserSettings(
         executable=place.path(model.executable) if model.executable else None,
+        no_sandbox=model.no_sandbox,
         max_contexts=model.max_contexts,
-        max_queue=model.max_queue,
         max_age=model.max_age,
         max_runs=model.max_runs,
         max_rss_mib=model.max_rss_mib,

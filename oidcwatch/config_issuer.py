@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from oidcwatch.config_values import (
+    ClientProbeType,
     Duration,
     EnvName,
     Every,
     FreeText,
     Host,
+    IssuerProbeType,
     IssuerUrl,
     Name,
     RedirectUri,
@@ -25,31 +24,12 @@ from oidcwatch.config_values import (
     VerifierName,
     refuse,
 )
+from probes.registry import PROBES
 from probes.subjects import Policy
 
-IssuerProbeType = Literal["discovery", "jwks"]
-ClientProbeType = Literal["login", "refresh", "client_credentials"]
 Preset = Literal["generic", "keycloak"]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often a kind of check runs and how long one run may take, unless the file says otherwise. Seconds."""
-
-    every: float
-    timeout: float
-
-
-PACES: Mapping[str, Pace] = MappingProxyType(
-    {
-        "discovery": Pace(30.0, 10.0),
-        "jwks": Pace(30.0, 10.0),
-        "client_credentials": Pace(60.0, 10.0),
-        "login": Pace(60.0, 30.0),
-        "refresh": Pace(300.0, 30.0),
-    }
-)
 
 _POLICY = Policy()
 
@@ -194,9 +174,9 @@ class Login(Model):
 
 class _ProbeEntry(Model):
     type: str
-    every: Every = Field(default_factory=lambda data: PACES[data["type"]].every)
+    every: Every = Field(default_factory=lambda data: PROBES[data["type"]].interval)
     """Time between the starts of two runs; 1s or more."""
-    timeout: Timeout = Field(default_factory=lambda data: min(PACES[data["type"]].timeout, data["every"]))
+    timeout: Timeout = Field(default_factory=lambda data: min(PROBES[data["type"]].timeout, data["every"]))
     """Longest time that one run may take; no longer than `every`."""
     regions: list[Name] = Field(default_factory=list)
     """Regions that it runs in; every region of the agent when absent."""
@@ -227,8 +207,8 @@ class ClientModel(Model):
     """Identifier at the provider."""
     auth: Auth = Auth()
     """How the client authenticates at the token endpoint."""
-    scopes: list[Scope] | None = None
-    """Scopes to ask for; when absent `openid` if a user logs in, none otherwise."""
+    scopes: list[Scope] = Field(default_factory=lambda: ["openid"])
+    """Scopes to ask for; client_credentials leaves out openid and offline_access, which need a user."""
     redirect_uri: RedirectUri | None = None
     """Registered redirect URI; the browser intercepts it, nothing has to listen there."""
     post_logout_redirect_uri: RedirectUri | None = None

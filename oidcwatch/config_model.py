@@ -64,15 +64,15 @@ class BrowserModel(Model):
 
     executable: Text | None = None
     """Path of Chromium or its headless shell; found when absent."""
+    no_sandbox: bool | None = None
+    """Start Chromium without its sandbox; when absent only where Chromium demands it, as root."""
     max_contexts: Count = 4
     """Logins at the same time; others queue."""
-    max_queue: Count = 64
-    """Logins that may wait; beyond it a run is given up and counted as our own error."""
-    max_age: Every = 3_600.0
+    max_age: Every = 14_400.0
     """Restart the browser when it is this old."""
-    max_runs: Count = 500
+    max_runs: Count = 1_000
     """Restart the browser after this many logins."""
-    max_rss_mib: Annotated[int, Field(ge=64, le=1_048_576)] = 1_024
+    max_rss_mib: Annotated[int, Field(ge=64, le=1_048_576)] = 1_536
     """Restart the browser when it holds more memory than this, in MiB."""
 
 

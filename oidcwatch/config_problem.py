@@ -12,7 +12,7 @@ Loc = tuple[str | int, ...]
 """The way to a value: keys and indexes from the top of the document."""
 
 # Below these keys nothing that a person wrote is repeated: it may be the secret itself in the wrong place.
-SECRET_KEYS = frozenset({"secret", "password", "totp"})
+SECRET_KEYS = frozenset({"secret", "password", "totp", "value"})  # `value` is what a login step types
 _LONGEST = 80
 
 
@@ -75,7 +75,18 @@ def found(value: object) -> str:
             return "a mapping"
 
 
+def kind_of(value: object) -> str:
+    """What was found where a mapping or list belongs. Text is not repeated: `auth: hunter2` holds a secret."""
+    match value:
+        case str():
+            return "text"
+        case bool() | int() | float():
+            return "a single value"
+        case _:
+            return found(value)
+
+
 def closest(word: str, allowed: Iterable[str]) -> str:
-    """`; did you mean 'every'?`, or nothing when no allowed word is near."""
+    """` (did you mean 'every'?)`, or nothing when no allowed word is near."""
     near = get_close_matches(word, list(allowed), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from oidcwatch.config_duration import format_duration, parse_duration
-from oidcwatch.config_issuer import PACES
 from oidcwatch.config_merge import Tree
 from oidcwatch.config_problem import Loc, Problem, closest, found
-
-_LOGS_IN = frozenset({"login", "refresh"})
+from probes.registry import PROBES
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +154,8 @@ def _timeouts_fit(scene: _Scene) -> _Found:
     for probe in scene.probes():
         kind = _type_of(probe)
         timeout, every = probe.get("timeout").seconds, probe.get("every").seconds
-        if every is None and kind in PACES and probe.get("every").value is None:
-            every = PACES[kind].every
+        if every is None and kind in PROBES and probe.get("every").value is None:
+            every = PROBES[kind].interval
         if timeout is not None and every is not None and timeout > every:
             longest, given = format_duration(every), format_duration(timeout)
             yield probe.get("timeout").loc, f"must not be longer than every ({longest}), or runs overlap; found {given}"
@@ -167,11 +165,11 @@ def _clients_can_do_their_probes(scene: _Scene) -> _Found:
     for issuer in scene.root.items("issuers"):
         for client in issuer.items("clients"):
             probes = client.items("probes")
-            kinds = {_type_of(probe) for probe in probes} & PACES.keys()
+            kinds = {_type_of(probe) for probe in probes} & PROBES.keys()
             if kinds:
                 yield from _authentication(client, sorted(kinds))
             for probe in probes:
-                if _type_of(probe) in _LOGS_IN:
+                if _type_of(probe) in PROBES and PROBES[_type_of(probe)].user:
                     yield from _login(scene, client, probe)
 
 

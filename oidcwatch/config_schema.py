@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from oidcwatch.config_duration import format_duration
 from oidcwatch.config_merge import Tree
 from oidcwatch.config_model import Config
-from oidcwatch.config_problem import Loc, Problem, closest, found, is_secret
+from oidcwatch.config_problem import Loc, Problem, closest, found, is_secret, kind_of
 from oidcwatch.config_values import REFUSED, REFUSED_IN_FULL
 
 _Words = Callable[[ErrorDetails], str]
@@ -36,6 +36,7 @@ _MESSAGES: Mapping[str, _Words] = MappingProxyType(
     }
 )
 _IN_FULL = frozenset({REFUSED_IN_FULL, "missing", "too_short"})
+_OF_STRUCTURE = frozenset({"list_type", "dict_type", "model_type"})
 # Consequences of another error that is reported in its own place.
 _SILENT = frozenset({"default_factory_not_called"})
 
@@ -55,13 +56,16 @@ def _problem(error: ErrorDetails, tree: Tree) -> Problem:
         return tree.problem(loc, _unknown_key(loc))
     message = _MESSAGES[error["type"]](error) if error["type"] in _MESSAGES else error["msg"]
     if error["type"] not in _IN_FULL and not is_secret(loc):
-        message = f"{message}, found {found(error['input'])}"
+        what = kind_of(error["input"]) if error["type"] in _OF_STRUCTURE else found(error["input"])
+        message = f"{message}, found {what}"
     return tree.problem(loc, message)
 
 
 def _unknown_key(loc: Loc) -> str:
     allowed = sorted(_model_at(loc[:-1]).model_fields)
     key = str(loc[-1])
+    if key == "<<":
+        return "merge keys are not supported; write the keys out"
     if is_secret(loc[:-1]):
         return f"unknown key; allowed here: {', '.join(allowed)}"
     return f"unknown key {key!r}{closest(key, allowed)}; allowed here: {', '.join(allowed)}"

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from exporters.slis import BY_NAME
 from oidcwatch.config_duration import format_duration, parse_duration
 from oidcwatch.config_problem import closest
+from probes.registry import PROBES
 
 REFUSED = "refused"
 """Type of our own pydantic errors; the message is complete but for what was found."""
@@ -65,8 +66,11 @@ def _percent(value: Any) -> Decimal:
     refuse("must be a percentage above 0 and below 100, such as 99.95")
 
 
-def _sli(text: str) -> str:
-    return text if text in BY_NAME else refuse(f"must be one of {', '.join(BY_NAME)}{closest(text, BY_NAME)}")
+def _one_of(allowed: tuple[str, ...]) -> tuple[AfterValidator, WithJsonSchema]:
+    def check(text: str) -> str:
+        return text if text in allowed else refuse(f"must be one of {', '.join(allowed)}{closest(text, allowed)}")
+
+    return AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(allowed)})
 
 
 def _address(text: str) -> str:
@@ -159,7 +163,9 @@ Timeout = Annotated[
 Window = Annotated[
     float, BeforeValidator(_duration), AfterValidator(_no_shorter_than(86_400.0)), _AS_TEXT, _TEXT_DURATION
 ]  # fmt: skip
-SliName = Annotated[str, AfterValidator(_sli), WithJsonSchema({"type": "string", "enum": list(BY_NAME)})]
+SliName = Annotated[str, *_one_of(tuple(BY_NAME))]
+IssuerProbeType = Annotated[str, *_one_of(tuple(kind.name for kind in PROBES.values() if kind.of == "issuer"))]
+ClientProbeType = Annotated[str, *_one_of(tuple(kind.name for kind in PROBES.values() if kind.of == "client"))]
 Percent = Annotated[
     Decimal,
     BeforeValidator(_percent),

@@ -106,7 +106,10 @@ def parse_document(text: str, shown_as: str) -> tuple[Document | None, list[Prob
         line = text.count("\n", 0, int(error.position)) + 1
         return None, [Problem(shown_as, line, 1, "", "is not valid YAML: a character that is not printable")]
     walk = _Walk(shown_as)
-    data = walk.value(root, ()) if root is not None else {}
+    try:
+        data = walk.value(root, ()) if root is not None else {}
+    except _TooMuchError:
+        return None, [Problem(shown_as, 0, 0, "", f"has more than {MAX_VALUES} values after its aliases are expanded")]
     if not isinstance(data, dict):
         return None, [Problem(shown_as, 1, 1, "", "must be a mapping with keys such as issuers, region, agent")]
     return Document(shown_as, data, walk.marks), walk.problems
@@ -116,6 +119,10 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
     """PyYAML's words without what it quotes from the file: the quote may be a secret with a wrong first character."""
     words = ", ".join(filter(None, (error.context, error.problem)))
     return re.sub(r"(['\"])(?!<)(?:(?!\1).){2,}\1", "(text not shown)", words)
+
+
+class _TooMuchError(Exception):
+    """The file has more values than any configuration needs."""
 
 
 @dataclass(slots=True)
@@ -131,9 +138,7 @@ class _Walk:
     def value(self, node: Node, loc: Loc) -> object:
         self._values += 1
         if self._values > MAX_VALUES:
-            if self._values == MAX_VALUES + 1:
-                self._add(node, loc[:1], f"more than {MAX_VALUES} values after its aliases are expanded")
-            return None
+            raise _TooMuchError
         if node in self._open:
             self._add(node, loc, "an alias must not contain itself")
             return None

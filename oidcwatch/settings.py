@@ -25,8 +25,9 @@ class BrowserSettings:
 
     executable: Path | None
     """None: find it."""
+    no_sandbox: bool | None
+    """None: only where Chromium demands it."""
     max_contexts: int
-    max_queue: int
     max_age: float
     max_runs: int
     max_rss_mib: int
