@@ -21,6 +21,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--tls", action="store_true", help="serve the issuer over https with a private CA")
     parser.add_argument("--proxy", action=argparse.BooleanOptionalAction, default=True, help="the fault proxy in front")
     parser.add_argument("--bind", default=LOOPBACK, help="the issuer's address")
+    parser.add_argument("--host", default="", help="the name in the issuer's URL (default: the address)")
     parser.add_argument("--i-know-this-is-insecure", action="store_true", help="allow a --bind other than loopback")
     options = parser.parse_args(arguments)
     if not _is_loopback(options.bind) and not options.i_know_this_is_insecure:
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     stop = (signal.SIGTERM, signal.SIGINT)
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)  # inherited by every thread, so that sigwait is the one to see them
-    with running(Options(options.bind, options.port, options.tls, options.proxy)) as description:
+    with running(Options(options.bind, options.host, options.port, options.tls, options.proxy)) as description:
         print(json.dumps(description, indent=None if options.json else 2), flush=True)
         signal.sigwait(stop)
     return 0

@@ -34,11 +34,18 @@ class FaultProxy:
     """One listener in front of one upstream, and its control port. Belongs to the event loop that started it."""
 
     def __init__(
-        self, upstream: Upstream, *, host: str = LOOPBACK, port: int = 0, certificates: Certificates | None = None
+        self,
+        upstream: Upstream,
+        *,
+        bind: str = LOOPBACK,
+        port: int = 0,
+        host: str = "",
+        certificates: Certificates | None = None,
     ) -> None:
-        """With certificates the listener speaks TLS. Port 0 takes a free one."""
+        """With certificates the listener speaks TLS. Port 0 takes a free one; `host` names it in `url`."""
         self._upstream = upstream
-        self._host = host
+        self._bind = bind
+        self._host = host or bind
         self.port = port
         self.control_port = 0
         self._certificates = certificates
@@ -54,7 +61,7 @@ class FaultProxy:
     @property
     def url(self) -> str:
         """The issuer URL of a provider behind it."""
-        return f"{'https' if self._tls else 'http'}://{self._host}:{self.port}"
+        return base_url(self._tls is not None, self._host, self.port)
 
     async def start(self) -> None:
         """Listen. Raises OSError when the port is taken."""
@@ -73,7 +80,7 @@ class FaultProxy:
 
     async def _listen(self) -> None:
         self._listener = await asyncio.start_server(
-            self._tracked(self._serve), self._host, self.port, ssl=self._tls, limit=MAX_HEAD
+            self._tracked(self._serve), self._bind, self.port, ssl=self._tls, limit=MAX_HEAD
         )
         self.port = self._listener.sockets[0].getsockname()[1]
 
@@ -194,6 +201,11 @@ class FaultProxy:
             self._tls.load_cert_chain(self._certificates.chains[str(kind)])
         self._certificate = str(kind)
         return {"kind": self._certificate}
+
+
+def base_url(tls: bool, host: str, port: int) -> str:
+    """The URL of a server without path; an IPv6 address gets its brackets (RFC 3986 §3.2.2)."""
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def server_context(chain: Path) -> ssl.SSLContext:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import logging
 import ssl
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +15,10 @@ from typing import Any
 from sandbox.accounts import Directory, generate_directory
 from sandbox.certificates import Certificates, write_certificates
 from sandbox.control import create_control
-from sandbox.faultproxy import LOOPBACK, FaultProxy, server_context
+from sandbox.faultproxy import LOOPBACK, FaultProxy, base_url, server_context
 from sandbox.faults import FAULTS
 from sandbox.http1 import Upstream
+from sandbox.loopthread import loop_thread
 from sandbox.metadata import ENDPOINTS
 from sandbox.points import FaultBoard
 from sandbox.provider import create_provider
@@ -33,6 +32,8 @@ class Options:
     """How to start: the issuer's address and what stands in front of the provider."""
 
     bind: str = LOOPBACK
+    host: str = ""
+    """The name in the issuer's URL; empty means the address."""
     port: int = 0
     tls: bool = False
     proxy: bool = True
@@ -73,6 +74,7 @@ def running(options: Options) -> Iterator[dict[str, Any]]:
     with contextlib.ExitStack() as stack:
         realm = Realm("", generate_directory(), FaultBoard(FAULTS))
         certificates = _certificates(stack, options)
+        tls = server_context(certificates.chains["good"]) if certificates else None
         app = pretend_https(create_provider(realm))
         fault_control = None
         if options.proxy:
@@ -80,18 +82,18 @@ def running(options: Options) -> Iterator[dict[str, Any]]:
             proxy = stack.enter_context(_proxy_thread(options, provider, certificates))
             realm.issuer, fault_control = proxy.url, f"http://{LOOPBACK}:{proxy.control_port}"
         else:
-            tls = server_context(certificates.chains["good"]) if certificates else None
             provider = _serve(stack, app, realm, host=options.bind, port=options.port, tls=tls)
-            realm.issuer = f"{'https' if tls else 'http'}://{options.bind}:{provider.port}"
+            realm.issuer = base_url(tls is not None, options.host or options.bind, provider.port)
         caches = _caches(realm.issuer, certificates)
-        resources = _serve(stack, create_resources({name: Verifier(realm.issuer, caches[name]) for name in caches}))
+        verifiers = {name: Verifier(realm.issuer, cache) for name, cache in caches.items()}
+        resources = _serve(stack, create_resources(verifiers), tls=tls)
         control = _serve(stack, only_loopback_host(create_control(realm, caches)))
         yield {
             "issuer": realm.issuer,
             "provider": realm.issuer if fault_control is None else f"http://{LOOPBACK}:{provider.port}",
             "control": f"http://{LOOPBACK}:{control.port}",
             "fault_control": fault_control,
-            "resources": {name: f"http://{LOOPBACK}:{resources.port}/{name}" for name in caches},
+            "resources": {name: f"{base_url(tls is not None, LOOPBACK, resources.port)}/{name}" for name in caches},
             "ca_file": str(certificates.ca_file) if certificates else None,
             **describe_accounts(realm.directory),
         }
@@ -101,7 +103,7 @@ def _certificates(stack: contextlib.ExitStack, options: Options) -> Certificates
     if not options.tls:
         return None
     directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-"))
-    return write_certificates(Path(directory), dt.datetime.now(dt.UTC), (options.bind,))
+    return write_certificates(Path(directory), dt.datetime.now(dt.UTC), (options.host or options.bind,))
 
 
 def _serve(
@@ -128,17 +130,16 @@ def _caches(issuer: str, certificates: Certificates | None) -> Mapping[str, KeyC
 @contextlib.contextmanager
 def _proxy_thread(options: Options, provider: WebServer, certificates: Certificates | None) -> Iterator[FaultProxy]:
     """The proxy on an event loop of its own, in a thread: everything else here is synchronous."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="fault-proxy", daemon=True)
-    thread.start()
-    proxy = FaultProxy(
-        Upstream(LOOPBACK, provider.port), host=options.bind, port=options.port, certificates=certificates
-    )
-    try:
-        asyncio.run_coroutine_threadsafe(proxy.start(), loop).result()
-        yield proxy
-    finally:
-        asyncio.run_coroutine_threadsafe(proxy.stop(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with loop_thread("fault-proxy") as loop:
+        proxy = FaultProxy(
+            Upstream(LOOPBACK, provider.port),
+            bind=options.bind,
+            port=options.port,
+            host=options.host,
+            certificates=certificates,
+        )
+        loop.run(proxy.start())
+        try:
+            yield proxy
+        finally:
+            loop.run(proxy.stop())
