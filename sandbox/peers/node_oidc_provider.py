@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
-from sandbox.peers.certificates import issue_loopback_certificate
+from sandbox.certificates import write_certificates
 from sandbox.peers.parts import NODE_FILES, find_tool, node_oidc_provider_part
 from sandbox.peers.peer import Peer, random_secrets
 from sandbox.peers.process import LOOPBACK, child_environ, choose_port, running, wait_for_answer
@@ -50,20 +51,20 @@ def start_node_oidc_provider(
     address = f"https://{LOOPBACK}:{port}"
     issuer = public_url.rstrip("/") or address
     home = _prepare_home(packages, workdir / "node-oidc-provider")
-    tls = issue_loopback_certificate(home, datetime.now(UTC))
+    names = (urlsplit(public_url).hostname or LOOPBACK,) if public_url else ()
+    certificates = write_certificates(home, datetime.now(UTC), names)
     secrets = random_secrets(_SECRETS)
     settings = {
         "ISSUER": issuer,
         "PORT": str(port),
         "CONTROL_PORT": str(control_port),
-        "TLS_CERT": str(tls.certificate),
-        "TLS_KEY": str(tls.key),
+        "TLS_CHAIN": str(certificates.chains["good"]),
     }
     log = workdir / "node-oidc-provider.log"
     command = [node, str(home / "server.mjs")]
     with running(command, environ=child_environ(environ, settings | secrets), cwd=home, log=log) as process:
-        wait_for_answer(f"{address}/jwks", process, log=log, seconds=seconds, ca_file=tls.ca_file)
-        variables = {"NODE_OIDC_PROVIDER_ISSUER": issuer, "NODE_OIDC_PROVIDER_CA": str(tls.ca_file), **secrets}
+        wait_for_answer(f"{address}/jwks", process, log=log, seconds=seconds, ca_file=certificates.ca_file)
+        variables = {"NODE_OIDC_PROVIDER_ISSUER": issuer, "NODE_OIDC_PROVIDER_CA": str(certificates.ca_file), **secrets}
         yield Peer(
             name="node-oidc-provider",
             issuer=issuer,
@@ -71,7 +72,7 @@ def start_node_oidc_provider(
             pid=process.pid,
             log=log,
             environ=MappingProxyType(variables),
-            ca_file=tls.ca_file,
+            ca_file=certificates.ca_file,
             control=f"http://{LOOPBACK}:{control_port}",
         )
 

@@ -35,6 +35,7 @@ class Peer:
     log: Path
     environ: Mapping[str, str] = field(repr=False)
     ca_file: Path | None = None
+    """What clients must trust; the chains of `sandbox.certificates` lie beside it, for a proxy in front."""
     control: str = ""
     """Address of the endpoint that rotates keys, where the provider has one."""
 

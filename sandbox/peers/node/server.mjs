@@ -94,7 +94,8 @@ const build = () => {
 };
 let answer = build();
 
-const server = https.createServer({ key: fs.readFileSync(env('TLS_KEY')), cert: fs.readFileSync(env('TLS_CERT')) });
+const chain = fs.readFileSync(env('TLS_CHAIN'));
+const server = https.createServer({ key: chain, cert: chain });
 server.on('request', (request, response) => {
   // URLs in discovery follow the request's origin: whatever a proxy in front did to it, they must match the issuer.
   request.headers['x-forwarded-host'] = issuer.host;
