@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import platform
 import signal
 import socket
@@ -50,6 +51,8 @@ class Agent:
     load: Load
     redact: Redactor
     clock: Clock = utc_now
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    """Where `env:` secrets are read."""
     publish_also: tuple[Publish, ...] = ()
     """Further receivers of every result."""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -69,7 +72,7 @@ class Agent:
         browser = BrowserMetrics(self.registry)
         self._exporter = PrometheusExporter(self.registry, settings.regions, self.clock, kinds=PROBES)
         self.book = ResultsBook(settings.regions)
-        self._workshop = Workshop(settings, self.redact, browser, clock=self.clock)
+        self._workshop = Workshop(settings, self.redact, browser, self.environ, self.clock)
         self._artifacts = ArtifactStore(
             agent.data_dir / "artifacts",
             max_bytes=_ARTIFACT_BYTES,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 from enum import StrEnum
 from typing import Annotated, Protocol, cast
@@ -11,12 +10,16 @@ from typing import Annotated, Protocol, cast
 import typer
 
 from oidcwatch import __version__
-from probes.redact import RedactingFilter, Redactor
 
 # A command is a file of oidcwatch.commands with a function `register(app)`, and a line here. The help lists them so.
 COMMANDS: tuple[str, ...] = (
+    "demo",
     "init",
+    "check",
+    "probe",
+    "run",
     "config",
+    "doctor",
 )
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -42,10 +45,15 @@ def _version(wanted: bool) -> None:
 
 
 def _options(
+    context: typer.Context,
     log_level: Annotated[
-        LogLevel,
-        typer.Option("--log-level", envvar="OIDCWATCH_LOG_LEVEL", help="Least severe messages on standard error."),
-    ] = LogLevel.WARNING,
+        LogLevel | None,
+        typer.Option(
+            "--log-level",
+            envvar="OIDCWATCH_LOG_LEVEL",
+            help="Least severe messages on standard error; goes before `log.level` of the configuration.",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -54,16 +62,15 @@ def _options(
 
     \b
     Start here:
+      oidcwatch demo
+      oidcwatch check https://login.example.com/realms/main
       oidcwatch init https://login.example.com/realms/main
-      oidcwatch config check
+      oidcwatch probe
+      oidcwatch run
 
     Exit code 2 means a bad configuration or call. Results go to standard output, messages to standard error.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(RedactingFilter(Redactor()))
-    logging.basicConfig(
-        level=log_level.upper(), handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    context.obj = log_level.value if log_level else None  # read by oidcwatch.logs.redactor_for
 
 
 def make_app() -> typer.Typer:

@@ -25,7 +25,8 @@ def check(
     context: typer.Context,
     issuer: Annotated[str, typer.Argument(metavar="ISSUER", help="The issuer's URL, exactly as tokens name it.")],
     ca_file: Annotated[
-        Path | None, typer.Option("--ca-file", metavar="PEM", exists=True, dir_okay=False, help="Trust this CA instead.")
+        Path | None,
+        typer.Option("--ca-file", metavar="PEM", exists=True, dir_okay=False, help="Trust this CA instead."),
     ] = None,
     allow_http: Annotated[
         bool, typer.Option("--allow-http", help="Plain http is a warning (always so on loopback), not a failure.")

@@ -24,12 +24,18 @@ def probe(
     context: typer.Context,
     checks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CHECK]...", help="issuer/target/probe, with * and ?; or an issuer; or a kind of probe."),
+        typer.Argument(
+            metavar="[CHECK]...", help="issuer/target/probe, with * and ?; or an issuer; or a kind of probe."
+        ),
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
-    region: Annotated[list[str] | None, typer.Option("--region", help="Only from this region; may be repeated.")] = None,
+    region: Annotated[
+        list[str] | None, typer.Option("--region", help="Only from this region; may be repeated.")
+    ] = None,
     json: JsonOption = False,
-    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there as well.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there as well.")
+    ] = None,
     artifacts: Annotated[
         Path | None, typer.Option("--artifacts", metavar="DIR", help="Keep evidence of failed runs there.")
     ] = None,

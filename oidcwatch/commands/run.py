@@ -35,15 +35,17 @@ def run(
     """
     from oidcwatch.agent import Agent
     from oidcwatch.config import load
-    from oidcwatch.loop import run_loop
     from oidcwatch.logs import redactor_for
+    from oidcwatch.loop import run_loop
 
     settings = load_or_exit(config)
     redact = redactor_for(context, settings.log)
 
     async def serve() -> None:
         agent = Agent(settings, lambda: load(config, os.environ), redact)
-        await agent.serve(ready=lambda url: typer.echo(f"{url} shows the checks, {url}metrics has the metrics"), seconds=seconds)
+        await agent.serve(
+            ready=lambda url: typer.echo(f"{url} shows the checks, {url}metrics has the metrics"), seconds=seconds
+        )
 
     try:
         run_loop(serve())

@@ -1,0 +1,103 @@
+"""`oidcwatch demo`: everything on one machine, against the sandbox provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oidcwatch.commands.common import JsonOption, fail, print_json
+
+if TYPE_CHECKING:
+    from oidcwatch.demo import Demo
+
+
+def register(parent: typer.Typer) -> None:
+    """Add `demo`."""
+    parent.command()(demo)
+
+
+def demo(
+    context: typer.Context,
+    duration: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="End by itself after so long, e.g. 90s.")
+    ] = None,
+    json: JsonOption = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 9464,
+) -> None:
+    """Run every kind of probe against an embedded provider, from three regions (two of them through proxies).
+
+    Needs a browser (oidcwatch doctor says which). At the end it prints for every check and region its runs, successes,
+    last reason and p50/p95 in seconds. Exit code: 0 when every check had a success, 1 when not.
+
+    \b
+    Examples:
+      oidcwatch demo
+      oidcwatch demo --for 90s --json
+    """
+    from oidcwatch.config_duration import parse_duration
+    from oidcwatch.demo import demo_parts
+    from oidcwatch.logs import redactor_for
+    from sandbox.launch import SandboxError
+
+    try:
+        seconds = parse_duration(duration) if duration else None
+    except ValueError:
+        fail(f"--for: {duration!r} is no duration; write it like 90s, 5m or 1h")
+    redact = redactor_for(context)
+    try:
+        with demo_parts(port) as parts:
+            redact.learn(parts.environ.values())
+            rows = _run(parts, redact, seconds)
+    except (SandboxError, OSError) as error:
+        fail(str(error))
+    if json:
+        print_json({"checks": rows})
+    else:
+        _print(rows)
+    raise typer.Exit(0 if rows and all(row["successes"] for row in rows) else 1)
+
+
+def _run(parts: Demo, redact: Any, seconds: float | None) -> list[dict[str, Any]]:
+    from oidcwatch.agent import Agent
+    from oidcwatch.config import load
+    from oidcwatch.demo import Tally
+    from oidcwatch.loop import run_loop
+
+    settings = load(parts.config, parts.environ)
+    tally = Tally()
+
+    async def serve() -> None:
+        agent = Agent(
+            settings, lambda: load(parts.config, parts.environ), redact,
+            environ=parts.environ, publish_also=(tally.publish,),
+        )  # fmt: skip
+        await agent.serve(ready=lambda url: _welcome(url, parts, seconds), seconds=seconds)
+
+    run_loop(serve())
+    return tally.summary()
+
+
+def _welcome(url: str, parts: Demo, seconds: float | None) -> None:
+    end = f"for {seconds:g} s" if seconds else "until Ctrl-C"
+    for line in (
+        f"status page   {url}",
+        f"metrics       {url}metrics",
+        f"provider      {parts.sandbox.issuer}/.well-known/openid-configuration",
+        f"configuration {parts.config}",
+        f"running {end}",
+    ):
+        typer.echo(line, err=True)
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("check", "region", "runs", "successes", "last reason", "p50 s", "p95 s"):
+        table.add_column(column, justify="left" if column in ("check", "region", "last reason") else "right")
+    for row in rows:
+        values = (row["check"], row["region"], row["runs"], row["successes"], row["last_reason"] or "-")
+        table.add_row(*map(str, values), f"{row['p50']:.3f}", f"{row['p95']:.3f}")
+    Console().print(table)
