@@ -127,15 +127,27 @@ def test_logout_returns_to_the_registered_address_and_ends_the_session(alice: An
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
 
-def test_the_operator_may_read_the_keys_of_the_realm(arrive: Arrive, keycloak: Peer) -> None:
-    operator = arrive(keycloak)
+def test_a_key_of_higher_priority_signs_at_once_and_the_old_one_stays_published(arrive: Arrive, keycloak: Peer) -> None:
+    machine, operator = arrive(keycloak), arrive(keycloak)
     secret = keycloak.environ["KEYCLOAK_OPERATOR_SECRET"]
     granted = operator.token("operator", secret, grant_type="client_credentials").json()
+    operator.http.headers["Authorization"] = f"Bearer {granted['access_token']}"
+    realm = operator.http.get(f"{keycloak.address}/admin/realms/oidcwatch").json()
+    component = {
+        "name": "rs256 of a drill",
+        "parentId": realm["id"],
+        "providerId": "rsa-generated",
+        "providerType": "org.keycloak.keys.KeyProvider",
+        "config": {"priority": ["200"], "algorithm": ["RS256"]},
+    }
 
-    answer = operator.http.get(
-        f"{keycloak.address}/admin/realms/oidcwatch/keys",
-        headers={"Authorization": f"Bearer {granted['access_token']}"},
+    added = operator.http.post(f"{keycloak.address}/admin/realms/oidcwatch/components", json=component)
+    answer = machine.token("machine", keycloak.environ["KEYCLOAK_MACHINE_SECRET"], grant_type="client_credentials")
+
+    published = {key["kid"] for key in machine.http.get(machine.metadata["jwks_uri"]).json()["keys"]}
+    old, new = (
+        jwt.get_unverified_header(token)["kid"] for token in (granted["access_token"], answer.json()["access_token"])
     )
-
-    assert answer.status_code == 200
-    assert {"RS256", "ES256"} <= set(answer.json()["active"])
+    assert added.status_code == 201, added.text
+    assert new != old
+    assert {old, new} <= published
