@@ -67,7 +67,8 @@ class CodeFlow:
         steps.hide(verifier)
         request = AuthorizationRequest(self._url(state, nonce, verifier), self.client.redirect_uri, state)
         credentials = await self._credentials(user, steps)
-        parameters = await authorize(session, request, credentials, self.client.login, steps, self.clock)
+        async with self.memory.turn_of(self.check.issuer.name, user.username if user else ""):
+            parameters = await authorize(session, request, credentials, self.client.login, steps, self.clock)
         code = self._code(parameters, state, steps)
         endpoint = TokenEndpoint(self.http, self.secrets, self.metadata, self.check, self.client)
         tokens = await endpoint.request(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -48,6 +49,14 @@ class Memory:
     """By (issuer, client id, user name)."""
     sessions: dict[tuple[str, str, str], Session] = field(default_factory=dict)
     """By (issuer, client, region)."""
+    _turns: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
+
+    def turn_of(self, issuer: str, username: str) -> asyncio.Lock:
+        """Held while that user signs in: providers refuse a second login of one user at the same moment.
+
+        Keycloak does so since it closed a way around its brute-force protection.
+        """
+        return self._turns.setdefault((issuer, username), asyncio.Lock())
 
     def keys_of_others(self, issuer: str) -> Mapping[str, str]:
         """Thumbprints that other issuers publish, with the issuer's name."""

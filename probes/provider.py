@@ -11,7 +11,7 @@ from probes.documents import JsonObject, json_object, problem_of_answer
 from probes.http import Http, Response
 from probes.keys import KeySet, require_keys
 from probes.metadata import Metadata, discovery_url
-from probes.model import Attribute, Check, ProbeFailure, Quantity, Stage
+from probes.model import Attribute, Check, ProbeFailure, Quantity, Severity, Stage
 from probes.probe import Steps
 
 
@@ -37,14 +37,18 @@ def seconds_of(response: Response) -> float:
 
 
 async def discover(http: Http, check: Check, steps: Steps) -> Metadata:
-    """Step `discovery`: fetches the document, runs the checks that need no memory, gives the metadata."""
+    """Step `discovery`: fetches the document and gives the metadata, if nothing in it is a failure.
+
+    Lesser findings are the discovery probe's to report: in every probe's results they would be noise.
+    """
     with steps(Stage.DISCOVERY) as note:
         response = record(steps, note, await http("GET", discovery_url(check.issuer.url)), "discovery")
         seconds = seconds_of(response)
         steps.judge(run_checks(discovery.ANSWER, discovery.DiscoveryAnswer(check.issuer, response, {}, seconds)))
         document = json_object(response.body)
         subject = discovery.DiscoveryAnswer(check.issuer, response, document, seconds)
-        steps.judge(run_checks(discovery.DOCUMENT, subject))
+        findings = run_checks(discovery.DOCUMENT, subject)
+        steps.judge(finding for finding in findings if finding.severity is Severity.FAILURE)
         return Metadata.of(document)
 
 
