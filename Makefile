@@ -1,0 +1,70 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+.PHONY: install
+install: $(READY) ## Make the environment .venv with oidcwatch and its development tools
+
+.PHONY: browser
+browser:
+	@deploy/install.sh browser
+
+.PHONY: parts
+parts: $(READY) ## Install the real parts that the tests run against (apt, npm, Maven); repeating it changes nothing
+	@deploy/install.sh all
+	$(BIN)/python -m sandbox.peers install
+
+.PHONY: demo
+demo: $(READY) browser ## Run every kind of probe against the embedded provider, from three regions
+	$(BIN)/oidcwatch demo $(DEMO_ARGS)
+
+.PHONY: test
+test: $(READY) parts lint ## Install what is missing, then run every test
+	$(BIN)/pytest -q $(TEST_ARGS)
+
+.PHONY: check
+check: $(READY) lint ## Format, lint, types, unit tests: the usual loop, under two minutes
+	$(BIN)/pytest -q -m 'not process and not real'
+
+.PHONY: lint
+lint: $(READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(READY) ## Format the code and mend what the linter can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: generate
+generate: $(READY) ## Write the generated documentation anew
+	$(BIN)/oidcwatch docs --write
+
+.PHONY: real
+real: $(READY) parts ## Start Keycloak and node-oidc-provider and run their examples against them
+	$(BIN)/python -m sandbox.peers.probe_all $(REAL_ARGS)
+
+.PHONY: bench
+bench: $(READY) parts ## Measure against the peers; writes benchmarks/latest.json
+	$(BIN)/python -m benchmarks
+
+.PHONY: clean
+clean: ## Remove what was built here
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
