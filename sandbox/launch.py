@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,29 +110,22 @@ def start_sandbox(
     # Our own package, wherever the caller's working directory is.
     base = dict(os.environ if environ is None else environ)
     path = os.pathsep.join(filter(None, [str(Path(__file__).parent.parent), base.get("PYTHONPATH")]))
-    child = subprocess.Popen(  # noqa: S603 - our own module
+    with tempfile.TemporaryFile("w+") as complaints, subprocess.Popen(  # noqa: S603 - our own module
         command,
         env={**base, "PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=complaints,  # a file: nobody reads a pipe while the sandbox runs
         text=True,
-    )
-    with child:
+    ) as child:
         try:
-            yield Sandbox.from_description(_first_line(child), child.pid)
+            line = child.stdout.readline() if child.stdout else ""
+            if not line:
+                complaints.seek(0)
+                raise SandboxError(f"the sandbox did not start: {complaints.read().strip()}")
+            yield Sandbox.from_description(json.loads(line), child.pid)
         finally:
             _stop(child)
-
-
-def _first_line(child: subprocess.Popen[str]) -> dict[str, Any]:
-    if child.stdout is None or child.stderr is None:
-        raise SandboxError("the sandbox has no output")
-    line = child.stdout.readline()
-    if not line:
-        raise SandboxError(f"the sandbox did not start: {child.stderr.read().strip()}")
-    said: dict[str, Any] = json.loads(line)
-    return said
 
 
 def _stop(child: subprocess.Popen[str]) -> None:
