@@ -83,6 +83,7 @@ _OURS = re.compile(
     r"connection closed|failed to launch|executable doesn't exist|websocket (?:error|closed)",
     re.IGNORECASE,
 )
+_AFTER_PATH = re.compile(r"(?<=\S)[?#][^\s\"']+")
 _CODE = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 
 
@@ -108,6 +109,9 @@ def reason_of(error: Error) -> Reason | None:
 
 
 def summary_of(error: Error) -> str:
-    """The first line of the message: what follows it is Playwright's call log, which quotes what was typed."""
+    """The first line of the message, its URLs without query and fragment.
+
+    What follows the first line is Playwright's call log, which quotes what was typed; a URL may hold a code.
+    """
     line = error.message.partition("\n")[0].strip()
-    return line.partition(" at http")[0][:300] or type(error).__name__
+    return _AFTER_PATH.sub("", line)[:300] or type(error).__name__

@@ -143,15 +143,15 @@ class BrowserSession:
 
     def navigating(self) -> bool:
         """Whether the tab has asked for a document that has neither come nor failed."""
-        documents = [record for record in self.egress.requests if record.kind == "Document"]
-        return bool(documents) and documents[-1].status is None and not documents[-1].blocked
+        document = self.egress.document
+        return document is not None and document.status is None and not document.blocked
 
     def blocked_navigation(self) -> ProbeFailure | None:
         """The failure to report when the newest document was refused by the guard: the provider led elsewhere."""
-        documents = [record for record in self.egress.requests if record.kind == "Document"]
-        if not documents or documents[-1].blocked in {"", "callback"}:
+        document = self.egress.document
+        if document is None or document.blocked in {"", "callback"}:
             return None
-        url = urlsplit(documents[-1].url)
+        url = urlsplit(document.url)
         where = f"{url.scheme}://{url.hostname or ''}{url.path}"
         return ProbeFailure(Reason.BAD_RESPONSE, f"the provider led to {where}, which is not among the allowed hosts")
 

@@ -24,14 +24,15 @@ _BODY_KEPT = 256 * 1024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NEVER_NEEDED = frozenset({"Image", "Font", "Media"})
 
-# Nothing of the callback may travel on: no content that could load anything, no Referer (RFC 9700 §4.2.4).
-_CALLBACK_HEADERS = [
-    {"name": "Content-Type", "value": "text/plain; charset=utf-8"},
-    {"name": "Referrer-Policy", "value": "no-referrer"},
-    {"name": "Content-Security-Policy", "value": "default-src 'none'"},
-    {"name": "Cache-Control", "value": "no-store"},
-]
-_CALLBACK_BODY = base64.b64encode(b"oidcwatch has taken the callback.").decode()
+# 204: the tab stays where it is (RFC 9110 §15.3.5). No document of the relying party's origin, no history entry, nothing
+# that could load or refer to anything, and nothing that a next navigation would have to wait for.
+_CALLBACK_ANSWER = {
+    "responseCode": 204,
+    "responseHeaders": [
+        {"name": "Referrer-Policy", "value": "no-referrer"},
+        {"name": "Cache-Control", "value": "no-store"},
+    ],
+}
 
 Event = Mapping[str, Any]
 """The parameters of one DevTools event."""
@@ -61,11 +62,15 @@ class Callback:
 
 @dataclass(slots=True)
 class Egress:
-    """What one session may reach, and what it tried. `waiting` is the redirect URI that is answered by us."""
+    """What one session may reach, and what it tried.
+
+    `waiting` is the redirect URI that is answered by us, `document` the newest document that the tab itself asked for.
+    """
 
     allowed_hosts: frozenset[str]
     requests: list[RequestRecord] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
+    document: RequestRecord | None = None
     waiting: SplitResult | None = field(default=None, repr=False)
     callback: asyncio.Future[Callback] | None = field(default=None, repr=False)
     redirects: int = 0
@@ -89,13 +94,16 @@ class Egress:
             return "host"
         return "content" if kind in _NEVER_NEEDED else ""
 
-    def record(self, request: Event, kind: str, blocked: str) -> None:
+    def record(self, request: Event, kind: str, blocked: str, *, of_tab: bool) -> None:
         """Keep the request for the evidence of a failed run; a page in a loop must not fill the memory."""
-        if len(self.requests) >= _REQUESTS_KEPT:
-            self.dropped += 1
-            return
         at = time.perf_counter() - self.started
-        self.requests.append(RequestRecord(request["method"], request["url"], kind, at, blocked))
+        record = RequestRecord(request["method"], request["url"], kind, at, blocked)
+        if of_tab and kind == "Document":
+            self.document = record
+        if len(self.requests) < _REQUESTS_KEPT:
+            self.requests.append(record)
+        else:
+            self.dropped += 1
 
     def take(self, request: Event) -> bool:
         """Resolve the awaited callback when this request is it."""
@@ -112,6 +120,7 @@ class _Guarded:
 
     egress: Egress
     tab: CDPSession
+    tab_id: str
     context_id: str
 
 
@@ -136,8 +145,8 @@ class EgressGuard:
         """Judge the requests of this tab (and what it opens) by `egress`; returns what ends that."""
         async with asyncio.timeout(CDP_SECONDS):
             target = (await tab.send("Target.getTargetInfo"))["targetInfo"]
-        guarded = _Guarded(egress, tab, target["browserContextId"])
-        self._frames[target["targetId"]] = guarded  # the main frame has its target's id
+        guarded = _Guarded(egress, tab, target["targetId"], target["browserContextId"])
+        self._frames[guarded.tab_id] = guarded  # a tab's main frame has the tab's id
 
         def forget() -> None:
             for frame in [frame for frame, owner in self._frames.items() if owner is guarded]:
@@ -153,25 +162,25 @@ class EgressGuard:
     async def _judge(self, event: Event) -> None:
         try:
             async with asyncio.timeout(CDP_SECONDS):
-                guarded = self._frames.get(event.get("frameId", "")) or await self._owner(event.get("frameId", ""))
-                await self._answer(event, guarded.egress if guarded else None)
+                frame = event.get("frameId", "")
+                await self._answer(event, self._frames.get(frame) or await self._owner(frame))
         except (Error, TimeoutError):
             return  # the tab or the browser is gone; a request without an answer stays paused
 
-    async def _answer(self, event: Event, egress: Egress | None) -> None:
+    async def _answer(self, event: Event, guarded: _Guarded | None) -> None:
         request, kind, identity = event["request"], event["resourceType"], {"requestId": event["requestId"]}
-        if egress is None:
+        if guarded is None:
             await self._cdp.send("Fetch.failRequest", {**identity, "errorReason": "BlockedByClient"})
             return
-        if kind == "Document" and "redirectedRequestId" in event:
-            egress.redirects += 1
+        egress, of_tab = guarded.egress, event.get("frameId") == guarded.tab_id
+        egress.redirects += of_tab and kind == "Document" and "redirectedRequestId" in event
         if kind == "Document" and egress.take(request):
-            egress.record({"method": request["method"], "url": _without_query(request["url"])}, kind, "callback")
-            answer = {"responseCode": 200, "responseHeaders": _CALLBACK_HEADERS, "body": _CALLBACK_BODY}
-            await self._cdp.send("Fetch.fulfillRequest", {**identity, **answer})
+            plain = {"method": request["method"], "url": _without_query(request["url"])}
+            egress.record(plain, kind, "callback", of_tab=of_tab)
+            await self._cdp.send("Fetch.fulfillRequest", {**identity, **_CALLBACK_ANSWER})
             return
         blocked = egress.verdict(request, kind)
-        egress.record(request, kind, blocked)
+        egress.record(request, kind, blocked, of_tab=of_tab)
         if blocked:
             await self._cdp.send("Fetch.failRequest", {**identity, "errorReason": "BlockedByClient"})
         else:

@@ -65,7 +65,7 @@ _LOGOUT = re.compile(r"sign.?out|log.?out|end.?session", re.IGNORECASE)
 _PERSON = re.compile(
     r"terms (?:and|of|&)|terms.?accept|privacy (?:policy|notice|statement)|update (?:your )?(?:password|profile|account)|"
     r"change (?:your )?password|password (?:has )?expired|verify (?:your )?e-?mail|complete (?:your )?profile|"
-    r"set ?up|configure (?:otp|authenticator)|enrol|are you (?:a )?(?:human|robot)|not a robot|captcha|choose an account",
+    r"set ?up|configure (?:otp|authenticator)|enrol|choose an account",
     re.IGNORECASE,
 )
 

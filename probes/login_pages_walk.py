@@ -85,11 +85,13 @@ class Walk:
                 return
             kind = kind_of(page)
             if kind not in deeds:
-                raise _unexpected(page)
+                raise _unexpected(page, Stage.LOGIN_FORM)
             with self._steps(_STAGES[kind]) as note:
                 page = await deeds[kind](page, note)
                 self._describe(note)
-        raise ProbeFailure(Reason.LOGIN_UI_CHANGED, f"no end after {_MOST_PAGES} pages")
+        raise ProbeFailure(
+            Reason.LOGIN_UI_CHANGED, f"no end after {_MOST_PAGES} pages", stage=self._steps.done[-1].name
+        )
 
     async def confirm_logout(self, page: Page | None) -> Page | None:
         """Press the button of a logout confirmation; gives what is shown then, None when the redirect came."""
@@ -249,14 +251,11 @@ class Walk:
         note["redirects"] = self._session.egress.redirects
 
 
-def _unexpected(page: Page) -> ProbeFailure:
+def _unexpected(page: Page, stage: Stage | None = None) -> ProbeFailure:
+    said = f"{page.heading!r}: {page.summary()}"
     if kind_of(page) is PageKind.UNKNOWN:
-        return ProbeFailure(
-            Reason.LOGIN_UI_CHANGED, f"nothing that the probe knows on {page.heading!r}: {page.summary()}"
-        )
-    return ProbeFailure(
-        Reason.INTERACTION_REQUIRED, f"the provider wants a decision: {page.heading!r}: {page.summary()}"
-    )
+        return ProbeFailure(Reason.LOGIN_UI_CHANGED, f"nothing that the probe knows on {said}", stage=stage)
+    return ProbeFailure(Reason.INTERACTION_REQUIRED, f"the provider wants a decision: {said}", stage=stage)
 
 
 def _refusal(what: str, page: Page) -> str:
