@@ -103,6 +103,8 @@ def _request(method: str, url: str, headers: Mapping[str, str], form: Mapping[st
     parsed = httpx.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise httpx.UnsupportedProtocol(f"not an http(s) URL: {url[:200]!r}")
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise httpx.InvalidURL(f"no such port: {parsed.port}")  # httpx takes any number, the socket does not
     if form is None:
         return httpx.Request(method, parsed, headers=sent)
     sent["Content-Type"] = "application/x-www-form-urlencoded"
@@ -126,6 +128,8 @@ async def _read(answer: httpx.Response, limit: int) -> bytes:
             raise ProbeFailure(Reason.BAD_RESPONSE, f"the body is not valid {encoding}") from error
         if len(body) > limit:
             raise ProbeFailure(Reason.BAD_RESPONSE, f"the body is larger than {limit} bytes")
+        if inflate is not None and inflate.unused_data:  # zlib would keep all that follows, however much it is
+            raise ProbeFailure(Reason.BAD_RESPONSE, f"the {encoding} body goes on after its end")
     return bytes(body)
 
 
