@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ from probes.model import ProbeFailure, Reason
 JsonObject = Mapping[str, Any]
 
 _JSON_TYPES = frozenset({"application/json", "application/jwk-set+json"})
+_DEEPEST = 64  # levels; a certificate chain in a key of a set is at 4
 
 
 def reason_of_status(status: int) -> Reason:
@@ -34,8 +36,8 @@ def problem_of_answer(response: Response, types: frozenset[str] = _JSON_TYPES) -
 def json_object(body: bytes) -> JsonObject:
     """The JSON object in a body.
 
-    Raises ProbeFailure(bad_response): not UTF-8, not JSON, no object, nested too deep, a number out of bounds,
-    NaN or Infinity (RFC 8259 knows neither), or a member named twice.
+    Raises ProbeFailure(bad_response): not UTF-8, not JSON, no object, nested deeper than 64 levels, a number out of
+    bounds, NaN or Infinity (RFC 8259 knows neither), half a surrogate pair (§8.2), or a member named twice.
     """
     try:
         document = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_unique)
@@ -47,6 +49,12 @@ def json_object(body: bytes) -> JsonObject:
         raise ProbeFailure(Reason.BAD_RESPONSE, f"the body is not valid JSON: {str(error)[:120]}") from None
     if not isinstance(document, dict):
         raise ProbeFailure(Reason.BAD_RESPONSE, f"the JSON is of type {type(document).__name__}, expected an object")
+    # What parses at the edge of Python's stack breaks whoever compares or prints it a few calls further down.
+    if body.count(b"{") + body.count(b"[") > _DEEPEST and _depth(document) > _DEEPEST:
+        raise ProbeFailure(Reason.BAD_RESPONSE, f"the JSON is nested deeper than {_DEEPEST} levels")
+    # Only an escape can bring one: half a pair cannot be encoded again, in a request, a log or a page.
+    if _SURROGATE.search(body) and not _encodable(document):
+        raise ProbeFailure(Reason.BAD_RESPONSE, "the JSON has a string with half a surrogate pair (RFC 8259 §8.2)")
     return document
 
 
@@ -76,6 +84,28 @@ def host_and_path(url: str) -> str:
     scheme, separator, rest = bare.partition("://")
     authority, slash, path = rest.partition("/") if separator else ("", "", bare)
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"[:200] if separator else bare[:200]
+
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def _encodable(document: JsonObject) -> bool:
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _depth(document: JsonObject) -> int:
+    """Levels of objects and arrays, counted without recursion and no further than matters."""
+    depth = 0
+    level: list[Any] = [document]
+    while level and depth <= _DEEPEST:
+        depth += 1
+        inside = [item for value in level for item in (value.values() if isinstance(value, dict) else value)]
+        level = [value for value in inside if isinstance(value, dict | list)]
+    return depth
 
 
 def _no_constant(name: str) -> NoReturn:
