@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 from probes.model import Finding, Reason, Severity
 
+_LONGEST = 500  # characters of a message: providers choose how long the names are that it quotes
+
 S = TypeVar("S")
 """The document (with its surroundings) that a table of checks looks at."""
 
@@ -51,7 +53,7 @@ def _finding(check: ProtocolCheck[S], found: str | Problem) -> Finding:
     return Finding(
         check_id=check.id,
         severity=problem.severity or check.severity,
-        message=problem.message,
+        message=problem.message[:_LONGEST],
         citation=check.citation,
         reason=problem.reason or check.reason,
     )

@@ -111,7 +111,7 @@ def _agreement(subject: JwksAnswer) -> Iterator[str | Problem]:
         yield f"{len(subject.samples)} samples gave {distinct} different key sets"
     age = subject.response.headers.get("age", "")
     limit = cache_control(subject.response.headers).max_age
-    if age.isdigit() and len(age) < 12 and limit is not None and int(age) > limit:
+    if age.isascii() and age.isdigit() and len(age) < 12 and limit is not None and int(age) > limit:
         yield Problem(f"a cache serves a set of age {age} beyond max-age={limit}", severity=Severity.WARNING)
 
 
@@ -157,7 +157,7 @@ def _certificate(key: Key, now: datetime) -> Iterator[str | Problem]:
         certificate = x509.load_der_x509_certificate(der)
         form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         same = key.public is None or certificate.public_key().public_bytes(*form) == key.public.public_bytes(*form)
-    except (binascii.Error, ValueError, TypeError) as error:
+    except (binascii.Error, ValueError, TypeError, x509.InvalidVersion) as error:
         yield f"{_name(key)}: x5c holds no certificate: {str(error)[:80]}"
         return
     except UnsupportedAlgorithm as error:  # sound, but exotic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,10 +49,17 @@ class TokenAnswer:
         return text(self.document, "error")
 
 
+_VSCHARS = re.compile(r"[\x20-\x7e]*")
+"""What a token may be made of: in a request header anything else would be another header, or none at all."""
+
+
 def _members(subject: TokenAnswer) -> Iterator[str]:
     for member in ("access_token", "token_type"):
         if not text(subject.document, member):
             yield f"{member} is missing or no string"
+    for member in ("access_token", "refresh_token"):
+        if not _VSCHARS.fullmatch(text(subject.document, member)):
+            yield f"{member} has a character outside %x20-7E (RFC 6749 appendix A.12, A.17)"
     kind = text(subject.document, "token_type")
     if kind and kind.lower() not in ("bearer", "dpop"):
         yield f"token_type is {kind[:40]!r}, expected Bearer or DPoP"
@@ -117,10 +125,15 @@ def _rate_limit(subject: TokenAnswer) -> Iterator[str]:
     headers = subject.response.headers
     if subject.response.status == 429 and "retry-after" not in headers:
         yield "429 without Retry-After"
-    remaining = headers.get("x-rate-limit-remaining") or headers.get("x-ratelimit-remaining") or ""
-    limit = headers.get("x-rate-limit-limit") or headers.get("x-ratelimit-limit") or ""
-    if remaining.isdigit() and limit.isdigit() and int(limit[:12]) > 0 and int(remaining[:12]) * 10 < int(limit[:12]):
-        yield f"only {remaining[:12]} of {limit[:12]} requests are left in the rate limit"
+    remaining = _whole(headers.get("x-rate-limit-remaining") or headers.get("x-ratelimit-remaining"))
+    limit = _whole(headers.get("x-rate-limit-limit") or headers.get("x-ratelimit-limit"))
+    if remaining is not None and limit and remaining * 10 < limit:
+        yield f"only {remaining} of {limit} requests are left in the rate limit"
+
+
+def _whole(value: str | None) -> int | None:
+    """A whole number of at most 12 ASCII digits; None for anything else (`isdigit` alone is true for `²`)."""
+    return int(value) if value and value.isascii() and value.isdigit() and len(value) <= 12 else None
 
 
 _F, _W = Severity.FAILURE, Severity.WARNING
