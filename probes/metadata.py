@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from probes.documents import JsonObject, strings, text
-from probes.model import ProbeFailure, Reason
+from probes.model import ProbeFailure, Reason, Stage
 from probes.subjects import Issuer
 
 ENDPOINTS = (
@@ -63,9 +63,9 @@ def host_allowed(issuer: Issuer, url: str) -> bool:
 
 
 def require_endpoint(url: str, member: str) -> str:
-    """The URL, or ProbeFailure(discovery_invalid) when the provider does not publish it."""
+    """The URL, or ProbeFailure(discovery_invalid, at discovery) when the provider does not publish it."""
     if not url:
-        raise ProbeFailure(Reason.DISCOVERY_INVALID, f"the discovery document has no {member}")
+        raise ProbeFailure(Reason.DISCOVERY_INVALID, f"the discovery document has no {member}", stage=Stage.DISCOVERY)
     return url
 
 
