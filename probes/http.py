@@ -16,7 +16,7 @@ import httpcore
 import httpx
 
 from probes.model import ProbeFailure, Reason
-from probes.network import Phases, TimedBackend, current_phases
+from probes.network import Phases, ProxyBackend, TimedBackend, current_phases
 from probes.probe import Clock, utc_now
 
 MAX_BODY = 1024 * 1024
@@ -147,6 +147,7 @@ def _pool(context: ssl.SSLContext, proxy: str | None) -> httpcore.AsyncConnectio
         return httpcore.AsyncConnectionPool(
             ssl_context=context, max_connections=None, max_keepalive_connections=0, network_backend=backend
         )
+    backend = ProxyBackend()
     url = httpx.URL(proxy)
     auth = (url.username, url.password) if url.username else None
     bare = str(url.copy_with(userinfo=b""))

@@ -18,6 +18,8 @@ from typing import Any
 
 import httpcore
 
+from probes.model import ProbeFailure, Reason
+
 _ADDRESSES = 4  # tried at most: a name with hundreds of records must not eat the run's time
 
 
@@ -150,6 +152,23 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class ProxyBackend(TimedBackend):
+    """Opens connections to our own egress proxy: one that is out of reach says nothing about the provider."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await super().connect_tcp(host, port, timeout, local_address, socket_options)
+        except httpcore.ConnectError as error:
+            raise ProbeFailure(Reason.PROBE_ERROR, f"the egress proxy {host}:{port} is out of reach: {error}") from error
 
 
 async def _resolve(host: str, port: int) -> list[str]:
