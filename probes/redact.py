@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_plus
 
 MASK = "[redacted]"
 _REMEMBERED = 2048
+_REMEMBERED_CHARACTERS = 16 * 1024 * 1024  # a provider chooses how long its tokens are
 _SHORTEST = 4  # a shorter value would mask ordinary words; a one-time code has six digits
 
 # Members and parameters whose values are secret wherever they appear (RFC 6749, OIDC Core, RFC 7662, RFC 8693).
@@ -37,11 +38,13 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 class Redactor:
     """Removes known secret values and everything that has the form of one.
 
-    `learn` is called with every secret that is read and every token that is received; the newest 2048 are remembered.
+    `learn` is called with every secret that is read and every token that is received; the newest 2048 are remembered,
+    fewer when they are long.
     """
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, None] = OrderedDict()
+        self._characters = 0
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._known)} known)"
@@ -51,11 +54,13 @@ class Redactor:
         for value in values:
             if len(value) < _SHORTEST:
                 continue
-            for form in {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]}:
+            for form in _forms(value):
+                self._characters += 0 if form in self._known else len(form)
                 self._known[form] = None
                 self._known.move_to_end(form)
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        while len(self._known) > _REMEMBERED or self._characters > _REMEMBERED_CHARACTERS:
+            oldest, _ = self._known.popitem(last=False)
+            self._characters -= len(oldest)
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""
@@ -65,6 +70,13 @@ class Redactor:
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text
+
+
+def _forms(value: str) -> set[str]:
+    """The value as it may appear: plain, percent-encoded (with %20 and with +) and in JSON."""
+    # An environment variable that is not UTF-8 arrives with surrogates (PEP 383), which cannot be encoded strictly.
+    encoded = {quote(value, safe="", errors="replace"), quote_plus(value, errors="replace")}
+    return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], *encoded}
 
 
 class RedactingFilter(logging.Filter):
