@@ -81,6 +81,8 @@ async def within(seconds: float, run: Coroutine[Any, Any, None]) -> None:
     if not done:
         await _cancel(task)
         raise TimeoutError(f"not finished within {seconds:g} s")
+    if task.cancelled():  # from within: for our caller it would look as if it were being cancelled itself
+        raise ProbeFailure(Reason.PROBE_ERROR, "the run was cancelled from within")
     await task
 
 
