@@ -6,6 +6,7 @@ kid, and so hides what a rotation does to others.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -21,6 +22,7 @@ ASYMMETRIC = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519"}
 )
 _MAX_TOKEN = 64 * 1024
+_BASE64URL = re.compile(r"[A-Za-z0-9_.-]+")  # and the dots between the parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ def parse_jws(token: str) -> Jws:
         kind = "an encrypted token" if len(parts) == 5 else f"{len(parts)} parts"
         raise ProbeFailure(Reason.BAD_RESPONSE, f"not a compact JWS of three parts: {kind}, {len(token)} characters")
     try:
+        if not _BASE64URL.fullmatch(token):  # PyJWT's decoder skips what is not of the alphabet
+            raise ValueError("outside the base64url alphabet")
         header, payload, signature = (base64url_decode(part) for part in parts)
         signing_input = token.rpartition(".")[0].encode("ascii")
     except ValueError as error:
