@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,11 +24,10 @@ _SECRET_PARAMETERS = ("code", "id_token", "access_token", "session_state", "resp
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """A complete authorization request (OIDC Core §3.1.2.1) and what its answer must match."""
+    """A complete authorization request (OIDC Core §3.1.2.1) and where its answer goes."""
 
     url: str = field(repr=False)
     redirect_uri: str
-    state: str = field(repr=False)
 
 
 async def authorize(
@@ -37,12 +37,13 @@ async def authorize(
     form: LoginForm,
     steps: Steps,
     clock: Clock,
+    accept: Callable[[Mapping[str, str]], None] = lambda _: None,
 ) -> dict[str, str]:
     """Send the request and do what the provider's pages ask for; returns the callback's parameters, `error` included.
 
     The redirect URI is answered inside the browser: the relying party never sees the code. `user` None means that no
-    login page is expected (prompt=none, or a session is there). Raises ProbeFailure; evidence is then in
-    `steps.artifacts`. A `state` that differs is Reason.STATE_MISMATCH (RFC 6749 §10.12).
+    login page is expected (prompt=none, or a session is there). `accept` judges the parameters within the step
+    `callback`. Raises ProbeFailure; evidence is then in `steps.artifacts`.
     """
     for secret in (user.password, user.totp) if user else ():
         steps.hide(secret)
@@ -55,17 +56,22 @@ async def authorize(
             with steps(Stage.CALLBACK) as note:
                 note["redirects"] = session.egress.redirects
                 note["http.method"] = callback.result().method
-                return _parameters(callback.result(), request, steps)
+                parameters = _parameters(callback.result(), steps)
+                accept(parameters)
+                return parameters
     except BaseException:
         await keep_evidence(session, steps)  # also when the run's time is up: that is when a picture says most
         raise
 
 
-async def end_session(session: BrowserSession, url: str, post_logout_redirect_uri: str, steps: Steps) -> dict[str, str]:
+async def end_session(
+    session: BrowserSession, url: str, post_logout_redirect_uri: str, steps: Steps, state: str = ""
+) -> dict[str, str]:
     """Log out at the provider (OIDC RP-Initiated Logout 1.0 §2), confirming when it asks.
 
-    Returns the parameters that came back to `post_logout_redirect_uri`; without such a URI an empty dict once the
-    provider shows a page that is no error. Raises ProbeFailure.
+    Returns the parameters that came back to `post_logout_redirect_uri`, `state` (if one was sent) among them; without
+    such a URI an empty dict once the provider shows a page that is no error.
+    Raises ProbeFailure.
     """
     for name, value in parse_qsl(urlsplit(url).query):
         if name in {"id_token_hint", "logout_hint"}:
@@ -75,7 +81,11 @@ async def end_session(session: BrowserSession, url: str, post_logout_redirect_ur
             walk = Walk(session, callback, None, LoginForm(), steps, steps.clock)
             page = await walk.confirm_logout(await walk.first(url, note, strict=False))
             if page is None:
-                return dict(callback.result().parameters)
+                parameters = dict(callback.result().parameters)
+                if state and parameters.get("state") != state:
+                    message = "state did not come back to the post-logout redirect URI"
+                    raise ProbeFailure(Reason.STATE_MISMATCH, message)
+                return parameters
             if post_logout_redirect_uri:
                 reason = error_of(page, 200) or Reason.LOGIN_UI_CHANGED
                 raise ProbeFailure(reason, f"no redirect after the logout: {page.heading!r}: {page.summary()}")
@@ -85,7 +95,7 @@ async def end_session(session: BrowserSession, url: str, post_logout_redirect_ur
         raise
 
 
-def _parameters(callback: Callback, request: AuthorizationRequest, steps: Steps) -> dict[str, str]:
+def _parameters(callback: Callback, steps: Steps) -> dict[str, str]:
     parameters = dict(callback.parameters)
     for name in _SECRET_PARAMETERS:
         steps.hide(parameters.get(name, ""))
@@ -93,7 +103,4 @@ def _parameters(callback: Callback, request: AuthorizationRequest, steps: Steps)
     if repeated:
         # RFC 6749 §3.1: response parameters must not be included more than once.
         raise ProbeFailure(Reason.BAD_RESPONSE, f"the callback has {', '.join(sorted(repeated))} more than once")
-    if parameters.get("state", "") != request.state:
-        problem = "another state" if "state" in parameters else "no state"
-        raise ProbeFailure(Reason.STATE_MISMATCH, f"the callback came with {problem}")
     return parameters

@@ -7,6 +7,7 @@ import hashlib
 import secrets as randomness
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlencode
 
 from probes.authorize import AuthorizationRequest, Credentials, authorize
@@ -19,7 +20,7 @@ from probes.http import Http
 from probes.keys import KeySet
 from probes.memory import Memory
 from probes.metadata import Metadata, host_of, require_endpoint
-from probes.model import Check, Stage
+from probes.model import Check
 from probes.oauth_errors import refusal_of_authorization
 from probes.probe import Clock, Steps
 from probes.provider import fetch_keys
@@ -65,15 +66,16 @@ class CodeFlow:
         """
         state, nonce, verifier = (randomness.token_urlsafe(32) for _ in range(3))
         steps.hide(verifier)
-        request = AuthorizationRequest(self._url(state, nonce, verifier), self.client.redirect_uri, state)
+        request = AuthorizationRequest(self._url(state, nonce, verifier), self.client.redirect_uri)
         credentials = await self._credentials(user, steps)
         async with self.memory.turn_of(self.check.issuer.name, user.username if user else ""):
-            parameters = await authorize(session, request, credentials, self.client.login, steps, self.clock)
-        code = self._code(parameters, state, steps)
+            parameters = await authorize(
+                session, request, credentials, self.client.login, steps, self.clock, partial(self._accept, state, steps)
+            )
         endpoint = TokenEndpoint(self.http, self.secrets, self.metadata, self.check, self.client)
         tokens = await endpoint.request(
             Grant.AUTHORIZATION_CODE,
-            {"code": code, "redirect_uri": self.client.redirect_uri, "code_verifier": verifier},
+            {"code": parameters["code"], "redirect_uri": self.client.redirect_uri, "code_verifier": verifier},
             steps,
         )
         keys = await fetch_keys(self.http, self.metadata, steps)
@@ -112,13 +114,12 @@ class CodeFlow:
         totp = steps.hide(await self.secrets(user.totp)) if user.totp else ""
         return Credentials(user.username, password, totp)
 
-    def _code(self, parameters: Mapping[str, str], state: str, steps: Steps) -> str:
-        with steps(Stage.CALLBACK):
-            answer = Callback(self.check.issuer, parameters, state, self.metadata.iss_parameter_supported)
-            steps.judge(run_checks(CALLBACK, answer))
-            if "error" in parameters:
-                raise refusal_of_authorization(parameters)
-            return steps.hide(parameters["code"])
+    def _accept(self, state: str, steps: Steps, parameters: Mapping[str, str]) -> None:
+        """Judges the authorization response; raises ProbeFailure unless it is a sound one with a code."""
+        answer = Callback(self.check.issuer, parameters, state, self.metadata.iss_parameter_supported)
+        steps.judge(run_checks(CALLBACK, answer))
+        if "error" in parameters:
+            raise refusal_of_authorization(parameters)
 
     async def _sub(self, tokens: Tokens, keys: KeySet, nonce: str, user: User | None, steps: Steps) -> str:
         """Validates the ID token; gives its `sub`, and remembers it as that of this user."""

@@ -19,7 +19,7 @@ from probes.http import Http
 from probes.jose import parse_jws
 from probes.memory import Memory
 from probes.metadata import Metadata
-from probes.model import Check, ProbeFailure, Reason, Stage
+from probes.model import Check, Stage
 from probes.probe import Clock, Steps, utc_now
 from probes.provider import discover, record
 from probes.redact import Redactor
@@ -80,7 +80,4 @@ async def _log_out(
     )
     endpoint = metadata.end_session_endpoint
     url = f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
-    with steps(Stage.LOGOUT):
-        parameters = await end_session(session, url, client.post_logout_redirect_uri, steps)
-        if parameters.get("state") != state:
-            raise ProbeFailure(Reason.STATE_MISMATCH, "state did not come back to the post-logout redirect URI")
+    await end_session(session, url, client.post_logout_redirect_uri, steps, state)

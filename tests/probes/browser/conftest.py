@@ -169,7 +169,7 @@ def visit(options: SessionOptions) -> Callable[..., Awaitable[Visit]]:
         **changes: Any,
     ) -> Visit:
         steps, parameters, failure = Steps(), dict[str, str](), None
-        request = AuthorizationRequest(url, redirect_uri, STATE)
+        request = AuthorizationRequest(url, redirect_uri)
         async with _session(pool, session, replace(options, **changes)) as used:
             try:
                 parameters = await authorize(used, request, user, form or LoginForm(), steps, utc_now)
