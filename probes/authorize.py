@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
-from probes.browser_evidence import keep_evidence
+from probes.browser_evidence import evidence_of_failure
 from probes.browser_session import BrowserSession
 from probes.egress_guard import Callback
 from probes.login_pages import error_of
@@ -47,7 +47,7 @@ async def authorize(
     """
     for secret in (user.password, user.totp) if user else ():
         steps.hide(secret)
-    try:
+    async with evidence_of_failure(session, steps):
         with session.expecting(request.redirect_uri) as callback:
             walk = Walk(session, callback, user, form, steps, clock)
             with steps(Stage.AUTHORIZE) as note:
@@ -59,9 +59,6 @@ async def authorize(
                 parameters = _parameters(callback.result(), steps)
                 accept(parameters)
                 return parameters
-    except BaseException:
-        await keep_evidence(session, steps)  # also when the run's time is up: that is when a picture says most
-        raise
 
 
 async def end_session(
@@ -76,7 +73,7 @@ async def end_session(
     for name, value in parse_qsl(urlsplit(url).query):
         if name in {"id_token_hint", "logout_hint"}:
             steps.hide(value)
-    try:
+    async with evidence_of_failure(session, steps):
         with steps(Stage.LOGOUT) as note, session.expecting(post_logout_redirect_uri) as callback:
             walk = Walk(session, callback, None, LoginForm(), steps, steps.clock)
             page = await walk.confirm_logout(await walk.first(url, note, strict=False))
@@ -90,15 +87,13 @@ async def end_session(
                 reason = error_of(page, 200) or Reason.LOGIN_UI_CHANGED
                 raise ProbeFailure(reason, f"no redirect after the logout: {page.heading!r}: {page.summary()}")
             return {}
-    except BaseException:
-        await keep_evidence(session, steps)
-        raise
 
 
 def _parameters(callback: Callback, steps: Steps) -> dict[str, str]:
     parameters = dict(callback.parameters)
-    for name in _SECRET_PARAMETERS:
-        steps.hide(parameters.get(name, ""))
+    for name, value in callback.parameters:
+        if name in _SECRET_PARAMETERS:
+            steps.hide(value)
     repeated = [name for name, count in Counter(name for name, _ in callback.parameters).items() if count > 1]
     if repeated:
         # RFC 6749 §3.1: response parameters must not be included more than once.

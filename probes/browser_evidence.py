@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from playwright.async_api import Error
@@ -19,9 +21,27 @@ _VISIBLE_TEXT = "() => (document.body ? document.body.innerText : '').slice(0, 5
 _MASKED = "input, textarea, select, [contenteditable=true], canvas, code, pre, output"
 
 
-async def keep_evidence(session: BrowserSession, steps: Steps) -> None:
-    """Append what the visit leaves behind to `steps.artifacts`. Takes 3 s at most and never raises."""
+@asynccontextmanager
+async def evidence_of_failure(session: BrowserSession, steps: Steps) -> AsyncIterator[None]:
+    """When the block fails, append what the visit leaves behind to `steps.artifacts`; takes 3 s at most.
+
+    The failure's detail is redacted on its way: it quotes what the page says, and pages echo what was typed. A run whose
+    time is up is cancelled here; that is when a picture says most.
+    """
+    try:
+        yield
+    except ProbeFailure as failure:
+        await _keep(session, steps)
+        detail = session.options.redact(failure.detail)
+        raise ProbeFailure(failure.reason, detail, stage=failure.stage, oauth_error=failure.oauth_error) from None
+    except BaseException:
+        await _keep(session, steps)
+        raise
+
+
+async def _keep(session: BrowserSession, steps: Steps) -> None:
     redact = session.options.redact
+    redact.learn(steps.secrets)
     try:
         async with asyncio.timeout(_SECONDS):
             for cookie in await session.context.cookies():
@@ -29,8 +49,8 @@ async def keep_evidence(session: BrowserSession, steps: Steps) -> None:
             redact.learn(steps.secrets)
             if picture := await _screenshot(session, steps):
                 steps.artifacts.append(picture)
-    except (Error, ProbeFailure, TimeoutError):
-        redact.learn(steps.secrets)  # the page does not answer: the lists below need no page
+    except (Error, TimeoutError):
+        pass  # the page or the browser does not answer: the lists below need neither
     steps.artifacts.append(_requests(session))
     if session.console:
         text = redact("\n".join(session.console))

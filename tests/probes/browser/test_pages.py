@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
 
-from probes.authorize import Credentials
+from probes.authorize import AuthorizationRequest, Credentials, authorize
 from probes.browser import BrowserPool
+from probes.browser_session import SessionOptions
+from probes.model import ProbeFailure, Reason
+from probes.probe import Steps, utc_now
 from probes.subjects import LoginForm, LoginStep
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module")]
@@ -284,3 +287,20 @@ async def test_a_connection_that_breaks_after_the_password_is_a_connect_failure(
         done = await visit(pool, f"{site.url}/authorize", user=ALICE)
 
     assert done.why == ("login_form", "connect_failure")
+
+
+async def test_who_asked_judges_the_parameters_within_the_callback_step(
+    pool: BrowserPool, options: SessionOptions, site: Any, callback: str
+) -> None:
+    def refuse(parameters: Mapping[str, str]) -> None:
+        raise ProbeFailure(Reason.STATE_MISMATCH, f"{len(parameters)} parameters and another state")
+
+    site.on("GET /authorize", location=callback)
+    request, steps = AuthorizationRequest(f"{site.url}/authorize", callback.partition("?")[0]), Steps()
+
+    async with pool.session(options) as session:
+        with pytest.raises(ProbeFailure, match="2 parameters") as refused:
+            await authorize(session, request, None, LoginForm(), steps, utc_now, refuse)
+
+    assert refused.value.reason is Reason.STATE_MISMATCH
+    assert steps.failed_at == "callback"

@@ -116,8 +116,6 @@ async def test_a_code_that_nobody_can_give_is_a_failed_second_factor(
         ("otp-refused", "otp", "mfa_failed"),
         ("redirect-uri-rejected-200", "authorize", "redirect_uri_rejected"),
         ("redirect-uri-rejected-400", "authorize", "redirect_uri_rejected"),
-        ("state-changed", "callback", "state_mismatch"),
-        ("state-dropped", "callback", "state_mismatch"),
     ],
 )
 async def test_each_broken_page_has_its_reason(
