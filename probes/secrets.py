@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -34,7 +36,7 @@ async def _read(ref: SecretRef, environ: Mapping[str, str]) -> str:
     if ref.source == "env":
         if ref.location not in environ:
             raise ProbeFailure(Reason.PROBE_ERROR, f"environment variable {ref.location} is not set")
-        return environ[ref.location]
+        return environ[ref.location].rstrip("\r\n")
     if ref.source == "file":
         try:
             data = await asyncio.to_thread(Path(ref.location).read_bytes)
@@ -48,7 +50,11 @@ async def _read(ref: SecretRef, environ: Mapping[str, str]) -> str:
 async def _run(command: str) -> bytes:
     try:
         process = await asyncio.create_subprocess_exec(
-            *shlex.split(command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            *shlex.split(command),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # so that what the command starts can be ended with it
         )
     except (OSError, ValueError) as error:
         raise ProbeFailure(Reason.PROBE_ERROR, f"secret command {command!r} cannot be started") from error
@@ -56,8 +62,12 @@ async def _run(command: str) -> bytes:
         async with asyncio.timeout(_EXEC_SECONDS):
             output, _ = await process.communicate()
     except TimeoutError as error:
-        process.kill()
         raise ProbeFailure(Reason.PROBE_ERROR, f"secret command {command!r} took over {_EXEC_SECONDS:g} s") from error
+    finally:
+        if process.returncode is None:  # too slow, or the run's own deadline came first
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
     if process.returncode:
         raise ProbeFailure(Reason.PROBE_ERROR, f"secret command {command!r} ended with {process.returncode}")
     return output
