@@ -218,7 +218,7 @@ class ClientModel(Model):
     users_by_region: dict[str, UserModel] = Field(default_factory=dict)
     """Other synthetic users by region: one user seen on three continents trips risk engines."""
     login: Login = Login()
-    """How to get through the login page."""
+    """What its login page looks like."""
     audience: Text | None = None
     """Value wanted in `aud` of JWT access tokens."""
     send_resource: bool = False

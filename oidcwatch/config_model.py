@@ -125,8 +125,8 @@ class Config(Model):
     slos: list[SloModel] = Field(default_factory=list)
     """Objectives; SLIs that are not named keep their default."""
     agent: AgentModel = AgentModel()
-    """The long-running program."""
+    """Where the agent listens and what it may use."""
     vantage: VantageModel = VantageModel()
     """How the agent tells a broken provider from its own broken network."""
     log: LogModel = LogModel()
-    """The agent's log."""
+    """What the agent logs, and how."""
