@@ -106,7 +106,7 @@ def _add_state(app: Flask, realm: Realm) -> None:
 
     @app.post("/settings")
     def settings() -> Response:
-        body = request.get_json()
+        body = _body(**{name: object for name in realm.settings.__dataclass_fields__})
 
         def change() -> None:
             realm.settings = realm.settings.changed(body)

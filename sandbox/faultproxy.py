@@ -88,12 +88,13 @@ class FaultProxy:
         """A connection callback whose task is known, and whose connection ends with it."""
 
         async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            # A peer that goes away, or is too slow to speak, is what this proxy is for.
-            with contextlib.suppress(OSError, BadMessageError, TimeoutError):
-                await handler(reader, writer)
-            with contextlib.suppress(OSError):
-                await writer.drain()
-            writer.close()
+            try:
+                # A peer that goes away, or is too slow to speak, is what this proxy is for.
+                with contextlib.suppress(OSError, BadMessageError, TimeoutError):
+                    await handler(reader, writer)
+                    await writer.drain()
+            finally:
+                writer.close()
 
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.get_running_loop().create_task(run(reader, writer))
@@ -168,6 +169,7 @@ class FaultProxy:
         routes: dict[tuple[str, str], Callable[[], Awaitable[dict[str, Any]]]] = {
             ("GET", "/rules"): self._show_rules,
             ("PUT", "/rules"): lambda: self.set_rules(json.loads(request.body)),
+            ("GET", "/kinds"): self._show_kinds,
             ("GET", "/hits"): self._show_hits,
             ("PUT", "/certificate"): lambda: self.set_certificate(json.loads(request.body)),
         }
@@ -176,6 +178,9 @@ class FaultProxy:
 
     async def _show_rules(self) -> dict[str, Any]:
         return {"rules": [rule.as_json() for rule in self._book.rules]}
+
+    async def _show_kinds(self) -> dict[str, Any]:
+        return {name: {"summary": kind.summary, "params": dict(kind.defaults)} for name, kind in KINDS.items()}
 
     async def _show_hits(self) -> dict[str, Any]:
         return dict(self._hits)

@@ -110,14 +110,17 @@ def start_sandbox(
     # Our own package, wherever the caller's working directory is.
     base = dict(os.environ if environ is None else environ)
     path = os.pathsep.join(filter(None, [str(Path(__file__).parent.parent), base.get("PYTHONPATH")]))
-    with tempfile.TemporaryFile("w+") as complaints, subprocess.Popen(  # noqa: S603 - our own module
-        command,
-        env={**base, "PYTHONPATH": path},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=complaints,  # a file: nobody reads a pipe while the sandbox runs
-        text=True,
-    ) as child:
+    with (
+        tempfile.TemporaryFile("w+") as complaints,
+        subprocess.Popen(  # noqa: S603 - our own module
+            command,
+            env={**base, "PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,  # a file: nobody reads a pipe while the sandbox runs
+            text=True,
+        ) as child,
+    ):
         try:
             line = child.stdout.readline() if child.stdout else ""
             if not line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from sandbox.egress import start_http_proxy, start_socks_proxy
-from sandbox.launch import Sandbox
+from sandbox.launch import Sandbox, start_sandbox
 
 pytestmark = pytest.mark.process
 
@@ -36,6 +37,10 @@ def test_a_stopped_proxy_does_not_answer(sandbox: Sandbox, start: Start) -> None
         httpx.get(f"{sandbox.issuer}/jwks", proxy=address, trust_env=False)
 
 
-def test_an_http_proxy_tunnels_tls(start: Start = start_http_proxy) -> None:
-    with start() as address, pytest.raises(httpx.ProxyError, match=r"\d|connect|Connection"):
-        httpx.get("https://127.0.0.1:9/", proxy=address, trust_env=False)
+@pytest.mark.parametrize("start", [start_http_proxy, start_socks_proxy])
+def test_tls_goes_through_end_to_end(start: Start) -> None:
+    with start_sandbox(tls=True) as sandbox, start() as address:
+        context = ssl.create_default_context(cafile=sandbox.ca_file)
+        answer = httpx.get(f"{sandbox.issuer}/jwks", proxy=address, verify=context, trust_env=False)
+
+    assert answer.status_code == 200

@@ -73,7 +73,10 @@ def verifies(token: str, keys: list[dict[str, Any]]) -> bool:
         return False
     try:
         jwt.decode_complete(
-            token, jwt.PyJWK({name: key[name] for name in key if name != "d"}).key, algorithms=[header["alg"]], options=SIGNATURE_ONLY
+            token,
+            jwt.PyJWK({name: key[name] for name in key if name != "d"}).key,
+            algorithms=[header["alg"]],
+            options=SIGNATURE_ONLY,
         )
     except jwt.InvalidTokenError:
         return False
@@ -199,7 +202,9 @@ WITNESSES: dict[str, Witness] = {
     "access-token-wrong-audience": lambda seen: seen.access["aud"] == "other",
     "access-token-scope-missing": lambda seen: "scope" not in seen.access,
     "access-token-wrong-typ": lambda seen: seen.access_header["typ"] == "JWT",
-    "access-token-bad-signature": lambda seen: seen.access_header["kid"] == seen.signing_kid and not seen.access_verifies,
+    "access-token-bad-signature": lambda seen: (
+        seen.access_header["kid"] == seen.signing_kid and not seen.access_verifies
+    ),
     "access-token-unpublished-key": lambda seen: seen.access_header["kid"] not in kids(seen),
     "access-token-expired": lambda seen: seen.access["exp"] < seen.claims["auth_time"],
     "userinfo-sub-mismatch": lambda seen: (seen.userinfo or {}).get("sub") == "user-other",
@@ -334,7 +339,10 @@ def test_parameters_replace_the_defaults(sandbox: Sandbox, visitor: Visitor) -> 
 
 @pytest.mark.parametrize(
     ("name", "params", "message"),
-    [("no-such-fault", {}, "unknown fault 'no-such-fault'"), ("jwks-small-rsa-key", {"size": 1}, "unknown parameter size")],
+    [
+        ("no-such-fault", {}, "unknown fault 'no-such-fault'"),
+        ("jwks-small-rsa-key", {"size": 1}, "unknown parameter size"),
+    ],
 )
 def test_a_misspelt_fault_is_refused(sandbox: Sandbox, name: str, params: dict[str, Any], message: str) -> None:
     with pytest.raises(ControlError, match=message):

@@ -21,7 +21,12 @@ def verified(visitor: Visitor, sandbox: Sandbox, id_token: str, client_id: str) 
     key = jwt.PyJWK(next(key for key in keys if key["kid"] == header["kid"]))
     alg = sandbox.clients[client_id].id_token_alg
     claims: dict[str, object] = jwt.decode(
-        id_token, key.key, algorithms=[alg], audience=client_id, issuer=sandbox.issuer, options={"require": ["exp", "iat"]}
+        id_token,
+        key.key,
+        algorithms=[alg],
+        audience=client_id,
+        issuer=sandbox.issuer,
+        options={"require": ["exp", "iat"]},
     )
     return claims
 
@@ -178,7 +183,11 @@ def test_a_bad_request_goes_back_with_its_registered_error(
 
 @pytest.mark.parametrize(
     "redirect_uri",
-    ["https://evil.example.test/callback", "https://spa.example.test/callback/..", "https://spa.example.test/callback?x=1"],
+    [
+        "https://evil.example.test/callback",
+        "https://spa.example.test/callback/..",
+        "https://spa.example.test/callback?x=1",
+    ],
 )
 def test_an_unregistered_redirect_uri_is_never_followed(visitor: Visitor, redirect_uri: str) -> None:
     response = visitor.http.get(visitor.attempt("spa", redirect_uri=redirect_uri).url)

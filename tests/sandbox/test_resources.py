@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jwt
 import pytest
 
@@ -82,8 +85,8 @@ def test_without_a_period_an_old_key_is_held_for_ever(name: str) -> None:
     assert cache.find("old") is not None
 
 
-def test_the_static_class_wants_a_restart(name: str = "e") -> None:
-    cache, _issuer, watch = warm(name)
+def test_the_static_class_wants_a_restart() -> None:
+    cache, _issuer, watch = warm("e")
     watch.now = START + 10**9
     before = cache.find("new")
 
@@ -184,8 +187,8 @@ def test_a_missing_scope_is_forbidden(sandbox: Sandbox, visitor: Visitor) -> Non
     assert 'scope="orders.write"' in challenge
 
 
-FORGERIES = {
-    "alg none": lambda claims, kid: jwt.encode(claims, None, "none", headers={"typ": "at+jwt", "kid": kid}),
+FORGERIES: dict[str, Callable[[dict[str, Any], str], str]] = {
+    "alg none": lambda claims, kid: jwt.encode(claims, "", "none", headers={"typ": "at+jwt", "kid": kid}),
     "foreign HS256": lambda claims, kid: jwt.encode(claims, "x" * 32, "HS256", headers={"typ": "at+jwt", "kid": kid}),
     "not a JWT": lambda _claims, _kid: "opaque",
 }
