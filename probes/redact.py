@@ -75,7 +75,8 @@ class Redactor:
 def _forms(value: str) -> set[str]:
     """The value as it may appear: plain, percent-encoded (with %20 and with +) and in JSON."""
     # An environment variable that is not UTF-8 arrives with surrogates (PEP 383), which cannot be encoded strictly.
-    encoded = {quote(value, safe="", errors="replace"), quote_plus(value, errors="replace")}
+    encoded = {quote(value, safe=safe, errors="replace") for safe in ("", "/")}
+    encoded.add(quote_plus(value, errors="replace"))
     return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], *encoded}
 
 
