@@ -17,6 +17,8 @@ from probes.probe import Steps
 
 _SECONDS = 3.0
 _MOST_BYTES = 512 * 1024
+_SHORTEST_COOKIE = 8  # a shorter one is a language or a flag, and hiding it would mask ordinary words
+_SHORTEST_SHOWN = 4  # the redactor's limit, for the same reason
 _VISIBLE_TEXT = "() => (document.body ? document.body.innerText : '').slice(0, 50000)"
 _MASKED = "input, textarea, select, [contenteditable=true], canvas, code, pre, output"
 
@@ -45,7 +47,8 @@ async def _keep(session: BrowserSession, steps: Steps) -> None:
     try:
         async with asyncio.timeout(_SECONDS):
             for cookie in await session.context.cookies():
-                steps.hide(cookie.get("value", ""))
+                if len(cookie.get("value", "")) >= _SHORTEST_COOKIE:
+                    steps.hide(cookie["value"])
             redact.learn(steps.secrets)
             if picture := await _screenshot(session, steps):
                 steps.artifacts.append(picture)
@@ -60,7 +63,7 @@ async def _keep(session: BrowserSession, steps: Steps) -> None:
 async def _screenshot(session: BrowserSession, steps: Steps) -> Artifact | None:
     """What the tab shows, inputs masked; nothing when its text holds a secret of this run, or the picture is too big."""
     visible = str(await session.page.evaluate(_VISIBLE_TEXT))
-    if any(secret in visible for secret in steps.secrets):
+    if any(secret in visible for secret in steps.secrets if len(secret) >= _SHORTEST_SHOWN):
         return None
     picture = await session.page.screenshot(
         type="png", scale="css", animations="disabled", mask=[session.page.locator(_MASKED)], timeout=_SECONDS * 1000

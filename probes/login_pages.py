@@ -51,7 +51,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
     }
 )
 
-ALERTS = "[role=alert], [role=alertdialog], [aria-live=assertive], .error, .alert, .alert-error, .error-message, #input-error"
+ALERTS = "[role=alert], [role=alertdialog], [aria-live=assertive], .error, .alert, .alert-error, .error-message, [id^=input-error]"
 _USERNAME = r"user|login|e-?mail|identifier|account"
 _OTP = r"\b[ot]?otp\b|one.?time|authenticat(?:or|ion) code|verification.?code|security.?code|passcode|two.?factor|\b[2m]fa\b"
 _SUBMIT = r"log.?in|sign.?in|continue|next|verify|submit|confirm"

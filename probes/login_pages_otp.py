@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 import pyotp
 
@@ -12,6 +14,8 @@ from probes.probe import Clock
 
 _LEAST_LEFT = 3.0
 """Seconds that a code must still be valid for when it is typed."""
+_ACCEPTED_LENGTH = 32
+_SECRET_OF_URI = re.compile(r"(?<=[?&]secret=)[^&#]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,19 @@ class OneTimeCodes:
 def _parse(seed: str) -> pyotp.TOTP:
     try:
         if not seed.startswith("otpauth://"):
-            totp = pyotp.TOTP("".join(seed.split()).upper())
-        elif not isinstance(parsed := pyotp.parse_uri(seed), pyotp.TOTP):
-            raise ValueError("not a time-based code")
-        else:
-            totp = parsed
-        totp.generate_otp(0)
+            return pyotp.TOTP(_lengthened(seed))
+        parsed = pyotp.parse_uri(_SECRET_OF_URI.sub(lambda found: _lengthened(unquote(found[0])), seed))
+        if isinstance(parsed, pyotp.TOTP):
+            return parsed
     except ValueError:
-        raise ProbeFailure(Reason.PROBE_ERROR, "the TOTP seed is neither base32 nor an otpauth://totp URI") from None
-    return totp
+        pass  # its message may quote the seed
+    raise ProbeFailure(Reason.PROBE_ERROR, "the TOTP seed is neither base32 nor an otpauth://totp URI")
+
+
+def _lengthened(secret: str) -> str:
+    """The same key with zeros behind it: pyotp refuses the 80 bits that many providers still issue.
+
+    HMAC fills a short key with zeros itself (RFC 2104 §2), and "A" is five of them in base32: the codes are the same.
+    """
+    plain = "".join(secret.split()).rstrip("=").upper()
+    return plain.ljust(_ACCEPTED_LENGTH, "A") if plain else ""
