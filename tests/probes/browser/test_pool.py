@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,10 @@ def chromiums() -> list[int]:
     return found
 
 
+def homes(where: Path) -> list[Path]:
+    return list(where.glob("oidcwatch-browser-*"))
+
+
 def environment(pid: int) -> bytes:
     return Path(f"/proc/{pid}/environ").read_bytes()
 
@@ -87,15 +92,20 @@ async def test_the_browser_starts_with_the_first_session_and_stays_warm(options:
     assert min(seen.rss) > 20 * 1024 * 1024
 
 
-async def test_closing_the_pool_leaves_no_process_and_no_directory(options: SessionOptions, tmp_path: Path) -> None:
-    pool = BrowserPool(environ={**os.environ, "TMPDIR": str(tmp_path)})
+async def test_closing_the_pool_leaves_no_process_and_no_directory(
+    options: SessionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pool = BrowserPool()
     async with pool.session(options):
-        running = chromiums()
+        during = chromiums(), homes(tmp_path)
 
     await pool.close()
 
-    assert running
+    assert len(during[0]) == 1
+    assert len(during[1]) == 1
     assert chromiums() == []
+    assert homes(tmp_path) == []
 
 
 async def test_a_browser_killed_in_the_middle_is_ours_and_the_next_session_has_a_new_one(
