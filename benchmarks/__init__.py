@@ -1,0 +1,1 @@
+"""Measures oidcwatch against its peers; run as `python -m benchmarks`."""
