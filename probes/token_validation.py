@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from probes.checks import access_token, id_token
+from probes.checks import access_token, id_token, signature
 from probes.checks.access_token import AccessToken
-from probes.checks.base import run_checks
+from probes.checks.base import ProtocolCheck, run_checks
 from probes.checks.id_token import IdToken
+from probes.checks.signature import SignedToken
 from probes.documents import number
 from probes.http import Http
-from probes.jose import ASYMMETRIC, Jws, parse_jws, verify
-from probes.keys import Key, KeySet
+from probes.jose import ASYMMETRIC, Jws
+from probes.keys import KeySet
 from probes.memory import Memory
 from probes.metadata import Metadata
-from probes.model import Check, ProbeFailure, Quantity, Reason, Stage
+from probes.model import Attribute, Check, Finding, ProbeFailure, Quantity, Reason, Stage
 from probes.probe import Clock, Steps
 from probes.provider import fetch_keys
 from probes.reasons import ROWS
@@ -56,9 +57,7 @@ class Validator:
     async def id_token(self, raw: str, expected: Expected, steps: Steps) -> Jws:
         """Step `id_token`: structure, algorithm, signature, then the claims (OIDC Core §3.1.3.7)."""
         with steps(Stage.ID_TOKEN) as note, _counted(steps):
-            jws = parse_jws(raw)
-            note["jose.alg"], note["jose.kid"] = jws.alg[:40], jws.kid[:80]
-            await self._signed(jws, frozenset({self.client.id_token_alg}), steps)
+            jws = await self._signed(raw, signature.ID_TOKEN, frozenset({self.client.id_token_alg}), steps, note)
             _measure_lifetime(jws, steps, "id_token")
             token = IdToken(
                 jws=jws,
@@ -76,30 +75,43 @@ class Validator:
     async def access_token(self, raw: str, steps: Steps) -> Jws:
         """Step `access_token`, for one that is a JWS: as a resource server would (RFC 9068 §4)."""
         with steps(Stage.ACCESS_TOKEN) as note, _counted(steps):
-            jws = parse_jws(raw)
-            note["jose.alg"], note["jose.kid"] = jws.alg[:40], jws.kid[:80]
-            await self._signed(jws, ASYMMETRIC, steps)
+            jws = await self._signed(raw, signature.ACCESS_TOKEN, ASYMMETRIC, steps, note)
             token = AccessToken(jws, self.check.issuer, self.client, self.clock())
             steps.judge(run_checks(access_token.CLAIMS, token))
             return jws
 
-    async def _signed(self, jws: Jws, allowed: frozenset[str], steps: Steps) -> Key:
-        """The signing key. A kid that is not there is looked for in further samples before it counts as unknown.
+    async def _signed(
+        self,
+        raw: str,
+        checks: Sequence[ProtocolCheck[SignedToken]],
+        allowed: frozenset[str],
+        steps: Steps,
+        note: dict[str, Attribute],
+    ) -> Jws:
+        """The token, once its form and signature have passed.
 
-        Raises ProbeFailure: see `probes.jose.verify`; jwks_inconsistent when only some samples have the key.
+        A kid that is not there is looked for in further samples before it counts as unknown; when some have it, the
+        reason is jwks_inconsistent.
         """
-        try:
-            key = verify(jws, self.keys, allowed)
-        except ProbeFailure as failure:
-            if failure.reason is not Reason.KID_UNKNOWN or not jws.kid:
-                raise
-            for _ in range(_FURTHER_SAMPLES):
-                if (await fetch_keys(self.http, self.metadata, steps)).find(jws.kid):
-                    message = f"kid {jws.kid[:60]!r} is in some samples of the key set and not in others"
-                    raise ProbeFailure(Reason.JWKS_INCONSISTENT, message) from None
-            raise
-        self.memory.signing_kids[self.check.issuer.name] = key.kid
-        return key
+        token = SignedToken.of(raw, self.keys, allowed)
+        if token.jws is None:
+            steps.judge(run_checks(checks, token))
+            raise ProbeFailure(Reason.BAD_RESPONSE, token.problem)
+        note["jose.alg"], note["jose.kid"] = token.jws.alg[:40], token.jws.kid[:80]
+        findings = run_checks(checks, token)
+        if token.jws.kid and any(finding.reason is Reason.KID_UNKNOWN for finding in findings):
+            findings = [await self._sampled(finding, token.jws.kid, steps) for finding in findings]
+        steps.judge(findings)
+        self.memory.signing_kids[self.check.issuer.name] = token.jws.kid
+        return token.jws
+
+    async def _sampled(self, finding: Finding, kid: str, steps: Steps) -> Finding:
+        """The finding, with another reason when a further sample of the key set does have the kid."""
+        for _ in range(_FURTHER_SAMPLES):
+            if (await fetch_keys(self.http, self.metadata, steps)).find(kid):
+                message = f"kid {kid[:60]!r} is in some samples of the key set and not in others"
+                return replace(finding, message=message, reason=Reason.JWKS_INCONSISTENT)
+        return finding
 
 
 @contextmanager

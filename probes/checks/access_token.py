@@ -1,4 +1,4 @@
-"""Checks of an access token that is a JWT: ACC-01 to ACC-05 (RFC 9068)."""
+"""Checks of the claims of an access token that is a JWT: ACC-01 to ACC-05 (RFC 9068)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of the ID token's claims, after its signature was verified: IDT-02 to IDT-15 (OIDC Core §3.1.3.7)."""
+"""Checks of the ID token's claims, after its signature was verified: IDT-02 to IDT-04, IDT-07 to IDT-15 (OIDC Core §3.1.3.7)."""
 
 from __future__ import annotations
 
@@ -48,12 +48,6 @@ def _audiences(subject: IdToken) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
-
-
-def _type(subject: IdToken) -> Iterator[str]:
-    kind = text(subject.jws.header, "typ")
-    if kind and kind.lower() not in ("jwt", "application/jwt"):
-        yield f"typ is {kind[:40]!r}: this is another kind of token"
 
 
 def _iss(subject: IdToken) -> Iterator[str]:
@@ -181,7 +175,6 @@ _F, _W = Severity.FAILURE, Severity.WARNING
 _RULES = "OIDC Core §3.1.3.7"
 
 CLAIMS: tuple[ProtocolCheck[IdToken], ...] = (
-    ProtocolCheck("IDT-01", _F, _INVALID, "is a JWT by its typ", f"RFC 7519 §5.1; {_RULES} rule 1", _type),
     ProtocolCheck("IDT-02", _F, Reason.ISSUER_MISMATCH, "iss is the issuer", f"{_RULES} rule 2", _iss),
     ProtocolCheck("IDT-03", _F, Reason.AUDIENCE_MISMATCH, "aud holds the client", f"{_RULES} rule 3", _aud),
     ProtocolCheck("IDT-04", _F, _INVALID, "azp is the client", f"{_RULES} rules 4 and 5", _azp),
