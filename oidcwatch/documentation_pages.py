@@ -22,7 +22,7 @@ from exporters.metrics import (
 from exporters.slis import SLIS, Selector, Sli, slis_of
 from oidcwatch.config_duration import format_duration
 from oidcwatch.documentation_markdown import anchor, anchor_of, code, codes, link, table
-from probes.checks import access_token, callback, discovery, id_token, jwks, token, userinfo
+from probes.checks import access_token, callback, discovery, id_token, jwks, signature, token, userinfo
 from probes.checks.base import ProtocolCheck
 from probes.model import Stage
 from probes.reasons import ROWS, ReasonRow, SliClass
@@ -34,8 +34,8 @@ CHECKS: tuple[tuple[str, tuple[ProtocolCheck[Any], ...]], ...] = (
     ("Key set", (*jwks.ANSWER, *jwks.KEYS)),
     ("Authorization response", callback.CALLBACK),
     ("Token response", (*token.SUCCESS, *token.ERRORS)),
-    ("ID token", id_token.CLAIMS),
-    ("Access token, when it is a JWT", access_token.CLAIMS),
+    ("ID token", (*signature.ID_TOKEN, *id_token.CLAIMS)),
+    ("Access token, when it is a JWT", (*signature.ACCESS_TOKEN, *access_token.CLAIMS)),
     ("UserInfo response", (*userinfo.ANSWER, *userinfo.CLAIMS)),
 )
 

@@ -81,9 +81,8 @@ def classify(error: BaseException) -> ProbeFailure:
     """The failure that an exception means; what nobody knows is probe_error, our own fault until shown otherwise."""
     if isinstance(error, ProbeFailure):
         return error
-    browser = _browser_reason(error)
-    if browser is not None:
-        return ProbeFailure(browser, _text(error))
+    if type(error).__module__.startswith("playwright."):
+        return _of_browser(error)
     reason = _by_class(error)
     if reason in (Reason.CONNECT_FAILURE, Reason.TLS_INVALID, Reason.PROBE_ERROR, Reason.DNS_FAILURE):
         reason = _by_origin(error) or reason
@@ -117,15 +116,18 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _browser_reason(error: BaseException) -> Reason | None:
-    """Asks the browser's own table, if the browser's package is loaded at all: an HTTP-only agent never loads it."""
-    if not type(error).__module__.startswith("playwright."):
-        return None
+def _of_browser(error: BaseException) -> ProbeFailure:
+    """Asks the browser's own table, loaded only now: an agent without browser checks never loads Playwright.
+
+    The error's own text is not used: it quotes what was typed.
+    """
     from playwright.async_api import Error
 
-    from probes.browser_errors import reason_of
+    from probes.browser_errors import reason_of, summary_of
 
-    return (reason_of(error) if isinstance(error, Error) else None) or Reason.PROBE_ERROR
+    if not isinstance(error, Error):
+        return ProbeFailure(Reason.PROBE_ERROR, type(error).__name__)
+    return ProbeFailure(reason_of(error) or Reason.PROBE_ERROR, summary_of(error))
 
 
 def _text(error: BaseException) -> str:
