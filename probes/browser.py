@@ -138,7 +138,7 @@ class BrowserPool:
                 self._home = home
             begun = time.monotonic()
             try:
-                warm = await launch(self._options.launch, self._home, self._environ, self._ended)
+                warm = await launch(self._options.launch, self._home, self._environ, self._disconnected)
             except ProbeFailure:
                 self._observer.launch_failed()
                 raise
@@ -146,26 +146,28 @@ class BrowserPool:
             self._warm = warm
             return warm
 
-    def _ended(self) -> None:
-        """A browser disconnected: wake its sessions, and say so when nobody had closed it."""
+    def _disconnected(self) -> None:
         browsers = set(self._sessions.values()) | self._draining | ({self._warm} if self._warm else set())
         for warm in browsers:
-            if warm.browser.is_connected() or warm.closing:
-                continue
-            self._observer.crashed()
-            for session, owner in self._sessions.items():
-                if owner is warm:
-                    session.break_off("the browser ended in the middle of the run")
-            self._retire(warm)
+            if not warm.browser.is_connected():
+                self._ended(warm)
+
+    def _ended(self, warm: WarmBrowser) -> None:
+        """A browser or its driver is gone: wake its sessions, and say so once when nobody had closed it."""
+        if warm.closing or warm.lost:
+            return
+        warm.lost = True
+        self._observer.crashed()
+        for session, owner in self._sessions.items():
+            if owner is warm:
+                session.break_off("the browser ended in the middle of the run")
+        self._retire(warm)
 
     async def _leave(self, warm: WarmBrowser, context: BrowserContext | None) -> None:
         stuck = False
         try:
-            if context is not None:
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await context.close()
-        except Error:
-            pass  # the browser is gone, and the context with it
+            if not await _closes(context) and warm.alive and not await warm.answers():
+                self._ended(warm)
         except TimeoutError:
             stuck = True
         finally:
@@ -196,12 +198,24 @@ class BrowserPool:
         if warm.closing:
             return
         self._draining.add(warm)
-        if warm.sessions == 0 or not warm.browser.is_connected():
+        if warm.sessions == 0 or not warm.alive:
             self._draining.discard(warm)
             warm.closing = True
             task = asyncio.get_running_loop().create_task(warm.close())
             self._closers.add(task)
             task.add_done_callback(self._closers.discard)
+
+
+async def _closes(context: BrowserContext | None) -> bool:
+    """Close it. False when there is none, or the browser has gone with it; raises TimeoutError when it stays open."""
+    if context is None:
+        return False
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await context.close()
+    except Error:
+        return False
+    return True
 
 
 async def _ours(call: Awaitable[T]) -> T:

@@ -62,13 +62,23 @@ class WarmBrowser:
     born: float = field(default_factory=time.monotonic)
     runs: int = 0
     sessions: int = 0
-    retired: bool = False
+    lost: bool = False
+    """It ended, or its driver did, without being told to."""
     closing: bool = False
 
     @property
     def alive(self) -> bool:
         """Whether it can still take work."""
-        return not self.closing and self.browser.is_connected()
+        return not self.closing and not self.lost and self.browser.is_connected()
+
+    async def answers(self) -> bool:
+        """Asks the browser for a sign of life: when its driver dies, Playwright tells nobody and calls it connected."""
+        try:
+            async with asyncio.timeout(CDP_SECONDS):
+                await (await self.browser.new_browser_cdp_session()).detach()
+        except (Error, TimeoutError):
+            return False
+        return True
 
     def rss(self) -> int:
         """Resident bytes of the browser's process tree."""
