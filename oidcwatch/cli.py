@@ -20,6 +20,7 @@ COMMANDS: tuple[str, ...] = (
     "run",
     "config",
     "doctor",
+    "docs",
 )
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
