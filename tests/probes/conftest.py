@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
@@ -245,3 +248,43 @@ def make_lab(signer: Signer) -> Callable[[], Lab]:
 @pytest.fixture
 def lab(make_lab: Callable[[], Lab]) -> Lab:
     return make_lab()
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Awaitable[int]]]:
+    """Starts raw TCP (or TLS) servers on loopback ports: `port = await serve(handler, tls=context)`."""
+    servers: list[asyncio.Server] = []
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def start(handle: Handler, tls: ssl.SSLContext | None = None) -> int:
+        async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.ensure_future(_until_closed(handle, reader, writer))
+            tasks.add(task)
+            await asyncio.wait({task})
+
+        server = await asyncio.start_server(accepted, "127.0.0.1", 0, ssl=tls)
+        servers.append(server)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    yield start
+    for server in servers:
+        server.close()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)
+
+
+async def _until_closed(handle: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await handle(reader, writer)
+            await writer.drain()
+            writer.write_eof() if writer.can_write_eof() else writer.close()
+            await reader.read()
+    finally:
+        writer.transport.abort()
