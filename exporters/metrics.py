@@ -261,21 +261,3 @@ BY_QUANTITY: Mapping[Quantity, tuple[Metric, ...]] = MappingProxyType(
 def metrics_of(kind: ProbeKind) -> tuple[Metric, ...]:
     """The metrics that this kind of probe fills."""
     return tuple(row for row in PROBE_METRICS if row.quantity is None or row.quantity in kind.quantities)
-
-
-def metrics_markdown() -> str:
-    """The reference of all metrics, as Markdown."""
-    parts = ["# Metrics", "", "Labels of every probe metric: " + ", ".join(f"`{name}`" for name in BASE_LABELS) + "."]
-    for title, rows in (("Probes", PROBE_METRICS), ("The watcher itself", WATCHER_METRICS)):
-        parts += ["", f"## {title}", "", "| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
-        parts += [_markdown_row(row) for row in rows]
-    used = {(label.name, label.about) for row in METRICS for label in row.labels}
-    parts += ["", "## Labels", "", "| label | values |", "| --- | --- |"]
-    parts += [f"| `{name}` | {about} |" for name, about in sorted(used)]
-    parts += ["", "Bounds of the run and step histograms, in seconds: " + ", ".join(f"{b:g}" for b in DURATIONS) + "."]
-    return "\n".join(parts) + "\n"
-
-
-def _markdown_row(row: Metric) -> str:
-    labels = ", ".join(f"`{label.name}`" for label in row.labels)
-    return f"| `{row.name}` | {row.type} | {labels} | {row.help} |"

@@ -39,7 +39,15 @@ def _result_json(result: ProbeResult) -> Json:
         "run_id": result.run_id,
         "started_at": result.started_at.isoformat(),
         "seconds": round(result.seconds, 6),
-        "steps": [{"name": step.name.value, "seconds": round(step.seconds, 6), "ok": step.ok} for step in result.steps],
+        "steps": [
+            {
+                "name": step.name.value,
+                "seconds": round(step.seconds, 6),
+                "ok": step.ok,
+                "attributes": dict(step.attributes),
+            }
+            for step in result.steps
+        ],
         "findings": [
             {
                 "id": finding.check_id,

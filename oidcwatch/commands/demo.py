@@ -36,10 +36,13 @@ def demo(
       oidcwatch demo --for 90s --json
     """
     from oidcwatch.config_duration import parse_duration
-    from oidcwatch.demo import demo_parts
     from oidcwatch.logs import redactor_for
-    from sandbox.launch import SandboxError
 
+    try:
+        from oidcwatch.demo import demo_parts
+        from sandbox.launch import SandboxError
+    except ImportError as error:
+        fail(f"the embedded provider is not installed ({error.name} is missing): pip install 'oidcwatch[sandbox]'")
     try:
         seconds = parse_duration(duration) if duration else None
     except ValueError:
@@ -84,6 +87,7 @@ def _welcome(url: str, parts: Demo, seconds: float | None) -> None:
         f"status page   {url}",
         f"metrics       {url}metrics",
         f"provider      {parts.sandbox.issuer}/.well-known/openid-configuration",
+        f"break it      {parts.sandbox.control.url}/faults lists what can go wrong and switches it on",
         f"configuration {parts.config}",
         f"running {end}",
     ):
@@ -96,7 +100,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
     table = Table(box=None, pad_edge=False)
     for column in ("check", "region", "runs", "successes", "last reason", "p50 s", "p95 s"):
-        table.add_column(column, justify="left" if column in ("check", "region", "last reason") else "right")
+        text = column in ("check", "region", "last reason")
+        table.add_column(column, justify="left" if text else "right", overflow="fold" if text else "ellipsis")
     for row in rows:
         values = (row["check"], row["region"], row["runs"], row["successes"], row["last_reason"] or "-")
         table.add_row(*map(str, values), f"{row['p50']:.3f}", f"{row['p95']:.3f}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporters import metrics as m
-from exporters.metrics import METRICS, PROBE_METRICS, Initial, MetricType, metrics_markdown
+from exporters.metrics import METRICS, PROBE_METRICS, Initial, MetricType
 from probes.model import Quantity
 from probes.registry import PROBES
 
@@ -54,11 +54,3 @@ def test_every_label_value_of_a_kind_is_known_before_the_first_run() -> None:
     ]
 
     assert empty == []
-
-
-def test_the_reference_has_every_metric_with_type_and_help() -> None:
-    text = metrics_markdown()
-
-    for row in METRICS:
-        assert f"| `{row.name}` | {row.type} |" in text
-        assert row.help in text
