@@ -110,7 +110,7 @@ def _redacted(result: ProbeResult, redact: Redactor) -> ProbeResult:
     failure = result.failure
     return replace(
         result,
-        failure=replace(failure, detail=redact(failure.detail)) if failure else None,
+        failure=replace(failure, detail=_shown(failure.detail, redact)) if failure else None,
         findings=tuple(_redacted_finding(finding, redact) for finding in result.findings),
         steps=tuple(_redacted_step(step, redact) for step in result.steps),
         artifacts=tuple(_redacted_artifact(artifact, redact) for artifact in result.artifacts),
@@ -118,15 +118,23 @@ def _redacted(result: ProbeResult, redact: Redactor) -> ProbeResult:
 
 
 def _redacted_finding(finding: Finding, redact: Redactor) -> Finding:
-    return replace(finding, message=redact(finding.message))
+    return replace(finding, message=_shown(finding.message, redact))
 
 
 def _redacted_step(step: Step, redact: Redactor) -> Step:
     texts = {name: value for name, value in step.attributes.items() if isinstance(value, str)}
     if not texts:
         return step
-    clean: Mapping[str, Attribute] = {**step.attributes, **{name: redact(value) for name, value in texts.items()}}
+    clean: Mapping[str, Attribute] = {**step.attributes, **{name: _shown(value, redact) for name, value in texts.items()}}
     return replace(step, attributes=MappingProxyType(dict(clean)))
+
+
+def _shown(text: str, redact: Redactor) -> str:
+    """Without secrets, on one line, and without what a terminal obeys: providers choose kids and descriptions."""
+    clean = redact(text)
+    if clean.isprintable():
+        return clean
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in clean)
 
 
 def _redacted_artifact(artifact: Artifact, redact: Redactor) -> Artifact:
