@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -43,11 +45,18 @@ def run(
 
     async def serve() -> None:
         agent = Agent(settings, lambda: load(config, os.environ), redact)
-        await agent.serve(
-            ready=lambda url: typer.echo(f"{url} shows the checks, {url}metrics has the metrics"), seconds=seconds
-        )
+        await agent.serve(ready=_say_where, seconds=seconds)
 
     try:
         run_loop(serve())
     except OSError as error:
         fail(str(error))
+
+
+def _say_where(url: str) -> None:
+    """On standard output, if it takes it: a full disk or a closed pipe there must not stop the agent.
+
+    Not through Python's buffer, which would try again at the exit and turn it into a failure.
+    """
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), f"{url} shows the checks, {url}metrics has the metrics\n".encode())
