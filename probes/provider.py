@@ -7,6 +7,7 @@ import httpx
 from probes.checks import discovery
 from probes.checks.base import run_checks
 from probes.checks.discovery import oauth_metadata_url
+from probes.clock_offset import clock_offset
 from probes.documents import JsonObject, json_object, problem_of_answer
 from probes.http import Http, Response
 from probes.keys import KeySet, require_keys
@@ -20,12 +21,9 @@ def record(steps: Steps, note: dict[str, Attribute], response: Response, endpoin
     note["http.status"] = response.status
     note["http.bytes"] = len(response.body)
     note.update(response.phases.attributes())
-    if response.date is not None:
-        # Date has whole seconds, cut off: half a second is the best guess for the rest (RFC 9110 §6.6.1), and a
-        # difference of less than that is none.
-        middle = (response.started.timestamp() + response.finished.timestamp()) / 2
-        offset = response.date.timestamp() + 0.5 - middle
-        steps.measure(Quantity.CLOCK_OFFSET, 0.0 if abs(offset) <= 0.5 else offset)
+    offset = clock_offset(response)
+    if offset is not None:
+        steps.measure(Quantity.CLOCK_OFFSET, offset)
     if response.phases.certificate_expiry is not None:
         steps.measure(Quantity.TLS_EXPIRY, response.phases.certificate_expiry, endpoint=endpoint)
     return response

@@ -1,4 +1,4 @@
-"""Checks of the discovery document: DISC-01 to DISC-14."""
+"""Checks of the discovery document: DISC-01 to DISC-16."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from probes.cache_control import cache_control
 from probes.checks.base import Problem, ProtocolCheck
+from probes.clock_offset import clock_offset
 from probes.documents import JsonObject, problem_of_answer, strings, text
 from probes.http import Response
 from probes.metadata import ENDPOINTS, host_allowed, host_of, response_types, scheme_of
@@ -186,6 +187,14 @@ def _delivery(subject: DiscoveryAnswer) -> Iterator[str]:
         yield f"took {subject.seconds:.1f} s, some consumers give up after {policy.max_response_seconds:g} s"
 
 
+def _clock(subject: DiscoveryAnswer) -> Iterator[str]:
+    offset = clock_offset(subject.response)
+    # A slow answer may be dated at its beginning or at its end.
+    if offset is not None and abs(offset) > subject.issuer.policy.max_clock_offset + subject.seconds / 2:
+        way = "ahead of" if offset > 0 else "behind"
+        yield f"the provider's clock is {abs(offset):.0f} s {way} ours by its Date header"
+
+
 def _request_uri(subject: DiscoveryAnswer) -> Iterator[str]:
     document = subject.document
     # request_uri_parameter_supported defaults to true (Discovery §3): without registration it is a way to make the
@@ -233,6 +242,7 @@ DOCUMENT: tuple[ProtocolCheck[DiscoveryAnswer], ...] = (
         "DISC-14", _W, _INVALID, "cacheable, small and quick enough for consumers", "RFC 9111 §5.2", _delivery
     ),
     ProtocolCheck("DISC-15", _I, _INVALID, "request_uri needs registration", "OIDC Core §6.2", _request_uri),
+    ProtocolCheck("DISC-16", _W, Reason.CLOCK_SKEW, "the clock agrees with ours", "RFC 9110 §6.6.1", _clock),
 )  # fmt: skip
 
 
