@@ -235,10 +235,6 @@ KEYS: tuple[ProtocolCheck[JwksAnswer], ...] = (
     ProtocolCheck(
         "ROT-01", _F, _INVALID, "each key has a kid of its own", "OIDC Core §10.1; RFC 7517 §4.5", _kids
     ),
-    ProtocolCheck("ROT-02", _F, _INVALID, "a kid names one key for ever", "RFC 7517 §4.5; RFC 7638", _kid_reuse),
-    ProtocolCheck("ROT-07", _F, _UNSAFE, "not every key is replaced at once", "OIDC Core §10.1.1", _replaced),
-    ProtocolCheck("ROT-08", _W, _UNSAFE, "cacheable, and not for too long", "RFC 9111 §5.2; OIDC Core §10.1.1", _caching),
-    ProtocolCheck("ROT-09", _F, Reason.JWKS_INCONSISTENT, "samples agree", "OIDC Core §10.1.1", _agreement),
     ProtocolCheck(
         "ROT-10", _F, _INVALID, "alg, kty, crv, use and key_ops fit", "RFC 7517 §4; RFC 7518 §3.1", _consistent_members
     ),
@@ -250,4 +246,9 @@ KEYS: tuple[ProtocolCheck[JwksAnswer], ...] = (
         "ROT-19", _F, _INVALID, "served over https from an allowed host", "OpenID Connect Discovery 1.0 §3", _place
     ),
     ProtocolCheck("ROT-20", _F, _INVALID, "no key is shared with another issuer", "RFC 8725 §3.5", _shared),
+    # What one answer shows comes first; then what differs from the last set, which several samples may contradict.
+    ProtocolCheck("ROT-02", _F, _INVALID, "a kid names one key for ever", "RFC 7517 §4.5; RFC 7638", _kid_reuse),
+    ProtocolCheck("ROT-09", _F, Reason.JWKS_INCONSISTENT, "samples agree", "OIDC Core §10.1.1", _agreement),
+    ProtocolCheck("ROT-07", _F, _UNSAFE, "not every key is replaced at once", "OIDC Core §10.1.1", _replaced),
+    ProtocolCheck("ROT-08", _W, _UNSAFE, "cacheable, and not for too long", "RFC 9111 §5.2; OIDC Core §10.1.1", _caching),
 )  # fmt: skip
