@@ -29,6 +29,7 @@ _INVALID = Reason.JWKS_INVALID
 _SMALL, _FEW = 64 * 1024, 20
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _RSA_BITS, _RSA_EXPONENT = 2048, 65_537
+_RSA_MOST_BITS = 16_384  # OPENSSL_RSA_MAX_MODULUS_BITS, openssl/rsa.h
 _CERTIFICATE_DAYS = 30
 _SLOW_TO_ADOPT = frozenset({"kube-apiserver"})
 """Verifiers that keep a set for its whole max-age, even when a token names another key (reference: go-oidc v2)."""
@@ -135,6 +136,8 @@ def _strength(subject: JwksAnswer) -> Iterator[str | Problem]:
             yield Problem(f"{_name(key)}: {key.problem}", severity=Severity.INFO)
         if key.bits and key.bits < _RSA_BITS:
             yield f"{_name(key)}: RSA with {key.bits} bits, {_RSA_BITS} is the least allowed"
+        if key.bits > _RSA_MOST_BITS:
+            yield f"{_name(key)}: RSA with {key.bits} bits, OpenSSL verifies with {_RSA_MOST_BITS} at most"
         if key.exponent and (key.exponent < _RSA_EXPONENT or key.exponent % 2 == 0):
             yield f"{_name(key)}: RSA exponent {key.exponent} is too small or even"
 
