@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -21,6 +23,15 @@ from probes.probe import Clock, utc_now
 
 MAX_BODY = 1024 * 1024
 USER_AGENT = "oidcwatch/0.1 (synthetic monitoring)"
+
+_SENT = MappingProxyType(
+    {
+        "User-Agent": USER_AGENT,
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Connection": "close",  # a client that sends nothing more says so (RFC 9112 §9.6); httpcore then closes
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +110,23 @@ class HttpClient:
 
 
 def _request(method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None) -> httpx.Request:
-    sent = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity", **headers}
+    sent = {**_SENT, **headers}
+    parsed = _parsed(url)
+    if form is None:
+        return httpx.Request(method, parsed, headers=sent)
+    sent["Content-Type"] = "application/x-www-form-urlencoded"
+    return httpx.Request(method, parsed, headers=sent, content=urlencode(form).encode())
+
+
+@lru_cache(maxsize=512)
+def _parsed(url: str) -> httpx.URL:
+    """The same few URLs are asked for all the time. Raises httpx.UnsupportedProtocol, httpx.InvalidURL."""
     parsed = httpx.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise httpx.UnsupportedProtocol(f"not an http(s) URL: {url[:200]!r}")
     if parsed.port is not None and not 0 < parsed.port < 65536:
         raise httpx.InvalidURL(f"no such port: {parsed.port}")  # httpx takes any number, the socket does not
-    if form is None:
-        return httpx.Request(method, parsed, headers=sent)
-    sent["Content-Type"] = "application/x-www-form-urlencoded"
-    return httpx.Request(method, parsed, headers=sent, content=urlencode(form).encode())
+    return parsed
 
 
 async def _read(answer: httpx.Response, limit: int) -> bytes:
@@ -138,15 +156,34 @@ class _Transport(httpx.AsyncHTTPTransport):
 
     def __init__(self, context: ssl.SSLContext, proxy: str | None) -> None:
         super().__init__(verify=context)
-        self._pool = _pool(context, proxy)  # httpx offers no other way to give its pool a network backend
+        # httpx offers no other way to give its pool a network backend.
+        self._pool = _pool(context, proxy)  # type: ignore[assignment]  # httpx calls the two methods of _Direct only
 
 
-def _pool(context: ssl.SSLContext, proxy: str | None) -> httpcore.AsyncConnectionPool:
+@dataclass(frozen=True, slots=True)
+class _Direct:
+    """In place of a pool: a new connection for each exchange, which ends with it because we send Connection: close.
+
+    The pool's own bookkeeping would be a seventh of the CPU of a JWKS check.
+    """
+
+    context: ssl.SSLContext
+    backend: TimedBackend
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        connection = httpcore.AsyncHTTPConnection(
+            request.url.origin, ssl_context=self.context, network_backend=self.backend
+        )
+        return await connection.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Nothing outlives its exchange."""
+
+
+def _pool(context: ssl.SSLContext, proxy: str | None) -> httpcore.AsyncConnectionPool | _Direct:
     backend = TimedBackend()
     if proxy is None:
-        return httpcore.AsyncConnectionPool(
-            ssl_context=context, max_connections=None, max_keepalive_connections=0, network_backend=backend
-        )
+        return _Direct(context, backend)
     backend = ProxyBackend()
     url = httpx.URL(proxy)
     auth = (url.username, url.password) if url.username else None

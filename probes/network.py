@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import httpcore
@@ -115,7 +116,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._phases.tls = time.perf_counter() - begun
         certificate = self._writer.get_extra_info("peercert")
         if certificate and "notAfter" in certificate:
-            self._phases.certificate_expiry = float(ssl.cert_time_to_seconds(certificate["notAfter"]))
+            self._phases.certificate_expiry = _unix_seconds(certificate["notAfter"])
         return self
 
     def get_extra_info(self, info: str) -> Any:
@@ -168,7 +169,9 @@ class ProxyBackend(TimedBackend):
         try:
             return await super().connect_tcp(host, port, timeout, local_address, socket_options)
         except httpcore.ConnectError as error:
-            raise ProbeFailure(Reason.PROBE_ERROR, f"the egress proxy {host}:{port} is out of reach: {error}") from error
+            raise ProbeFailure(
+                Reason.PROBE_ERROR, f"the egress proxy {host}:{port} is out of reach: {error}"
+            ) from error
 
 
 async def _resolve(host: str, port: int) -> list[str]:
@@ -181,6 +184,12 @@ async def _resolve(host: str, port: int) -> list[str]:
     except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError(f"{host} does not resolve: {_text(error)}") from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))[:_ADDRESSES]
+
+
+@lru_cache(maxsize=512)
+def _unix_seconds(not_after: str) -> float:
+    """As ssl gives it, `Nov 21 22:16:00 2026 GMT`; the same certificate is met at every exchange."""
+    return float(ssl.cert_time_to_seconds(not_after))
 
 
 def _text(error: Exception) -> str:
