@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
 
 import typer
 
@@ -45,8 +48,19 @@ def set_up_logging(redact: Redactor, level: str, as_json: bool = False) -> None:
 
 
 def redactor_for(context: typer.Context, log: LogSettings | None = None) -> Redactor:
-    """The command's one redactor, with logging set up behind it. `--log-level` goes before the configuration."""
+    """The command's one redactor, with logging and crash reports behind it.
+
+    `--log-level` goes before the configuration.
+    """
     redact = Redactor()
     level = context.obj if isinstance(context.obj, str) else None
     set_up_logging(redact, level or (log.level if log else "warning"), as_json=log.json if log else False)
+    sys.excepthook = partial(_report_crash, redact)
     return redact
+
+
+def _report_crash(
+    redact: Redactor, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """In place of Python's own last words, which quote the messages of the errors as they are."""
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))

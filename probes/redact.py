@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import traceback
+from base64 import b64encode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
@@ -73,10 +74,13 @@ class Redactor:
 
 
 def _forms(value: str) -> set[str]:
-    """The value as it may appear: plain, percent-encoded (with %20 and with +) and in JSON."""
+    """The value as it may appear: plain, percent-encoded (with %20 and with +), in JSON, and as base64 of its own."""
     # An environment variable that is not UTF-8 arrives with surrogates (PEP 383), which cannot be encoded strictly.
     encoded = {quote(value, safe=safe, errors="replace") for safe in ("", "/")}
     encoded.add(quote_plus(value, errors="replace"))
+    octets = value.encode("utf-8", "replace")
+    # Without the padding, which not everybody writes.
+    encoded |= {encode(octets).rstrip(b"=").decode() for encode in (b64encode, urlsafe_b64encode)}
     return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], *encoded}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from probes.checks.base import ProtocolCheck
 from probes.model import Reason, Severity
@@ -15,8 +15,8 @@ class Callback:
     """The parameters that came back to the redirect URI."""
 
     issuer: Issuer
-    parameters: Mapping[str, str]
-    state: str
+    parameters: Mapping[str, str] = field(repr=False)
+    state: str = field(repr=False)
     iss_supported: bool
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from jwt.utils import base64url_encode
@@ -29,8 +29,8 @@ class IdToken:
     issuer: Issuer
     client: Client
     now: datetime
-    nonce: str
-    access_token: str = ""
+    nonce: str = field(repr=False)
+    access_token: str = field(default="", repr=False)
     previous_sub: str = ""
     """`sub` of the same synthetic user in an earlier run; empty when there was none."""
     refreshed: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from probes.checks.base import Problem, ProtocolCheck
@@ -41,7 +41,7 @@ class TokenAnswer:
     client: Client
     grant: Grant
     response: Response
-    document: JsonObject
+    document: JsonObject = field(repr=False)
 
     @property
     def error(self) -> str:
