@@ -104,6 +104,11 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
 
 
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """p50, p90, p99 and p100."""
+    return {f"p{percent}": _short(percentile(values, percent)) for percent in (50, 90, 99, 100)}
+
+
 def _cpu(blocks: Sequence[Block]) -> list[float]:
     return [block.cpu / block.runs for block in blocks]
 

@@ -20,7 +20,7 @@ def measure(*, quick: bool) -> Figure:
     with (
         started_provider() as bench,
         started_worker(bench.config(), "node//jwks", bench.peer.environ) as ours,
-        started_blackbox(f"{bench.peer.issuer}/jwks", bench.peer.ca_file, bench.folder) as theirs,
+        started_blackbox(f"{bench.peer.issuer}/jwks", bench.ca_file, bench.folder) as theirs,
     ):
         sides = {"oidcwatch": (ours, _BLOCK), "blackbox_exporter": (theirs, _BLOCK)}
         blocks = alternate(sides, _QUICK_ROUNDS if quick else _ROUNDS)

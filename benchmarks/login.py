@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import BenchmarkError, Block, Figure, Goal, alternate, ratio, round_ratios, summary
+from benchmarks.figures import BenchmarkError, Block, Figure, Goal, Run, alternate, ratio, round_ratios, summary
 from benchmarks.ours import started_worker
 from benchmarks.playwright_runner import BARE, NPX, installed_runner, runner
 from benchmarks.provider import Bench, find_browser, started_provider
@@ -48,7 +48,7 @@ def measure(*, quick: bool, say: Callable[[str], None]) -> Figure:
 
 
 def _with_browser(bench: Bench, browser: str, folder: Path, rounds: int) -> dict[str, list[Block]]:
-    def started(*command: str) -> tuple[Any, int]:
+    def started(*command: str) -> tuple[Run, int]:
         return runner(folder, command, browser, bench.peer, os.environ, bench.folder / "output"), 1
 
     with ExitStack() as stack:

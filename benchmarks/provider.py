@@ -28,6 +28,7 @@ class Bench:
     """A running node-oidc-provider, and a folder that lasts as long as it does."""
 
     peer: Peer
+    ca_file: Path
     folder: Path
 
     def config(self, browser: str | None = None) -> Path:
@@ -35,7 +36,7 @@ class Bench:
         issuer = {
             "name": "node",
             "url": self.peer.issuer,
-            "tls": {"ca_file": str(self.peer.ca_file)},
+            "tls": {"ca_file": str(self.ca_file)},
             "probes": [{"type": "jwks", "every": "30s", "timeout": "10s"}],
             "clients": [_portal()],
         }
@@ -52,7 +53,8 @@ def started_provider() -> Iterator[Bench]:
         folder = Path(name)
         try:
             with start_node_oidc_provider(folder, port=0) as peer:
-                yield Bench(peer, folder)
+                assert peer.ca_file is not None
+                yield Bench(peer, peer.ca_file, folder)
         except PeerFailed as error:
             raise BenchmarkError(str(error)) from error
 
