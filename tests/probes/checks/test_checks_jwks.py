@@ -124,6 +124,7 @@ CASES = (
     Case("ROT-10", W, R.JWKS_INVALID, lambda w: w.answer(w.ec.jwk(), advertised=("RS256",))),
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.weak.jwk())),
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(e="Aw"))),
+    Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(n="_" * 2732))),  # 16,392 bits
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(), w.ec.jwk(y=w.ec.jwk()["x"]))),
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(n=None))),
     Case("ROT-11", I, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(), {"kty": "AKP", "kid": "pq"})),
