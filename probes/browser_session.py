@@ -54,6 +54,8 @@ class Navigation:
     status: int = 0
     error: str = ""
     url: str = ""
+    media_type: str = ""
+    """Of the answer, in lower case without parameters."""
 
 
 class BrowserSession:
@@ -169,7 +171,8 @@ class BrowserSession:
         size = response.headers.get("content-length", "")
         self._complete(response.url, response.status, int(size) if size.isdecimal() else None)
         if self._is_navigation(response.request):
-            self.navigation = Navigation(status=response.status, url=response.url.partition("?")[0])
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            self.navigation = Navigation(response.status, url=response.url.partition("?")[0], media_type=kind)
 
     def _failed(self, request: Request) -> None:
         error = (request.failure or "").removeprefix("net::")

@@ -16,6 +16,7 @@ from probes.probe import Clock, Steps
 from probes.subjects import LoginForm
 
 _MOST_PAGES = 12
+_PAGE_TYPES = frozenset({"", "text/html", "application/xhtml+xml"})
 _SECOND_LOOK_SECONDS = 3.0
 """How long a page that makes no sense may take to become one that does: banners, spinners, forms that post themselves."""
 
@@ -208,6 +209,9 @@ class Walk:
         judged = kind_of(page) in {PageKind.UNKNOWN, PageKind.INTERACTION} or status == 429 or status >= 500
         if judged and (reason := error_of(page, status)):
             raise ProbeFailure(reason, f"the provider shows {page.heading!r} (status {status}): {page.summary()}")
+        kind = self._session.navigation.media_type
+        if strict and kind not in _PAGE_TYPES and kind_of(page) is PageKind.UNKNOWN:
+            raise ProbeFailure(Reason.BAD_RESPONSE, f"the provider answers with {kind[:60]!r} where a page is expected")
 
     async def _look(self, before: Page | None, patience: float) -> Page | None:
         """The page as soon as it differs from `before`, or as it is after so many seconds without a change."""
