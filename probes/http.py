@@ -106,6 +106,7 @@ class HttpClient:
                 await answer.aclose()
         finally:
             current_phases.reset(token)
+            phases.hang_up()
         return Response(method, url, answer.status_code, answer.headers, body, phases, started, self.clock())
 
 

@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -39,6 +39,17 @@ class Phases:
     _sent_first: float = 0.0
     _sent_last: float = 0.0
     _read_first: float = 0.0
+    _writer: asyncio.StreamWriter | None = field(default=None, repr=False)
+
+    def opened(self, writer: asyncio.StreamWriter) -> None:
+        """Remember the exchange's one connection."""
+        self._writer = writer
+
+    def hang_up(self) -> None:
+        """Close the connection if it is open still: httpcore leaves it so when a SOCKS proxy refuses."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+            self._writer = None
 
     def attributes(self) -> dict[str, float]:
         """The phases as step attributes, in seconds."""
@@ -147,6 +158,7 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
                 failure = error
             else:
                 phases.connect = time.perf_counter() - begun
+                phases.opened(writer)
                 return _Stream(reader, writer, phases)
         assert failure is not None  # noqa: S101 - _resolve gives one address at least, or raises
         raise httpcore.ConnectError(_text(failure)) from failure
