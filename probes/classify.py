@@ -72,6 +72,9 @@ BY_CLASS: Mapping[type[BaseException], Reason] = MappingProxyType(
     }
 )
 
+_PROXY_FOUND_NOBODY = ("5", "Proxy Server could not connect")
+"""How httpcore begins when CONNECT got a 5xx or SOCKS a reply other than success; all else (401 and 407 for a wrong
+password, 403, a proxy that wants another method) is between our proxy and us."""
 _OUR_NETWORK = frozenset({errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 """No route from here at all: it says nothing about the provider."""
 _OURSELVES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC})
@@ -96,7 +99,7 @@ def _by_class(error: BaseException) -> Reason | None:
 def _by_origin(error: BaseException) -> Reason | None:
     """What the operating system said at the bottom of the chain: httpx wraps name, TLS and socket errors alike."""
     if isinstance(error, httpx.ProxyError):
-        return Reason.PROBE_ERROR if str(error).startswith("407") else None
+        return None if str(error).startswith(_PROXY_FOUND_NOBODY) else Reason.PROBE_ERROR
     for cause in _chain(error):
         if isinstance(cause, socket.gaierror | UnicodeError):
             return Reason.DNS_FAILURE
