@@ -113,7 +113,16 @@ def test_a_chain_that_leads_back_to_itself_ends() -> None:
     assert classify(error).reason is Reason.CONNECT_FAILURE
 
 
-@pytest.mark.parametrize(("said", "reason"), [("407 Proxy", Reason.PROBE_ERROR), ("502 Bad", Reason.CONNECT_FAILURE)])
+PROXY_ERRORS = [
+    ("407 Proxy Authentication Required", Reason.PROBE_ERROR),
+    ("401 Unauthorized", Reason.PROBE_ERROR),
+    ("Invalid username/password", Reason.PROBE_ERROR),
+    ("502 Bad Gateway", Reason.CONNECT_FAILURE),
+    ("Proxy Server could not connect: Host unreachable.", Reason.CONNECT_FAILURE),
+]
+
+
+@pytest.mark.parametrize(("said", "reason"), PROXY_ERRORS)
 def test_a_proxy_that_refuses_us_is_ours_and_one_that_finds_nobody_is_not(said: str, reason: Reason) -> None:
     assert classify(httpx.ProxyError(said)).reason is reason
 
