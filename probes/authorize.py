@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from probes.browser_evidence import evidence_of_failure
 from probes.browser_session import BrowserSession
 from probes.egress_guard import Callback
-from probes.login_pages import error_of
+from probes.login_pages import error_of, is_signed_out
 from probes.login_pages_walk import Credentials, Walk
 from probes.model import ProbeFailure, Reason, Stage
 from probes.probe import Clock, Steps
@@ -84,7 +84,9 @@ async def end_session(
                     raise ProbeFailure(Reason.STATE_MISMATCH, message)
                 return parameters
             if post_logout_redirect_uri:
-                reason = error_of(page, 200) or Reason.LOGIN_UI_CHANGED
+                # A provider that does not know the URI signs out and must not redirect (RP-Initiated Logout 1.0 §3).
+                stayed = Reason.REDIRECT_URI_REJECTED if is_signed_out(page) else Reason.LOGIN_UI_CHANGED
+                reason = error_of(page, 200) or stayed
                 raise ProbeFailure(reason, f"no redirect after the logout: {page.heading!r}: {page.summary()}")
             return {}
 

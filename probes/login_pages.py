@@ -62,6 +62,7 @@ _CONSENT = re.compile(
     r"\bconsent|\bauthori[sz]e\b|grant access|wants? (?:to )?access|requests? access|permissions?\b", re.IGNORECASE
 )
 _LOGOUT = re.compile(r"sign.?out|log.?out|end.?session", re.IGNORECASE)
+_SIGNED_OUT = re.compile(r"(?:signed|logged)[ -]?out", re.IGNORECASE)
 _PERSON = re.compile(
     r"terms (?:and|of|&)|terms.?accept|privacy (?:policy|notice|statement)|update (?:your )?(?:password|profile|account)|"
     r"change (?:your )?password|password (?:has )?expired|verify (?:your )?e-?mail|complete (?:your )?profile|"
@@ -175,6 +176,11 @@ def kind_of(page: Page) -> PageKind:
     if "accept" in page.fields and _CONSENT.search(f"{said} {page.text[:600]}"):
         return PageKind.CONSENT
     return PageKind.INTERACTION if "accept" in page.fields and not error_of(page, 200) else PageKind.UNKNOWN
+
+
+def is_signed_out(page: Page) -> bool:
+    """Whether the page says that the session has ended."""
+    return bool(_SIGNED_OUT.search(f"{page.heading} {page.text}"))
 
 
 def refusal_of(page: Page) -> Reason | None:
