@@ -34,6 +34,7 @@ OURS = {
     "httpx.StreamClosed": "we read an answer after closing it",
     "httpx.ResponseNotRead": "we used a body before reading it",
     "httpx.RequestNotRead": "we used a body before reading it",
+    "httpx.ProxyError": "our proxy refused us; what it says when it finds nobody is in PROXY_ERRORS",
     "httpcore.PoolTimeout": "our pool had no connection left",
     "httpcore.ConnectionNotAvailable": "our pool gave a connection twice",
     "jwt.exceptions.MissingCryptographyError": "our installation lacks a package",
