@@ -6,8 +6,8 @@ import asyncio
 import ssl
 import string
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,8 +27,6 @@ from probes.reasons import REASONS
 from probes.redact import Redactor
 from probes.run import run_once
 from sandbox.control_client import Control
-from sandbox.launch import Sandbox, start_sandbox
-from sandbox.realm import Settings as SandboxSettings
 
 HERE = Path(__file__).parent
 SUCCESS = "success"
@@ -276,37 +274,19 @@ def not_visible() -> Mapping[str, str]:
     return entries
 
 
-Configure = Callable[..., Settings]
+Provide = Callable[..., Provider]
 
 
 @pytest.fixture
-def configure(tmp_path: Path) -> Configure:
-    """Fills in one of the configurations in providers/ and loads it."""
+def provide(tmp_path: Path) -> Provide:
+    """Makes a Provider with the checks of its configuration in providers/."""
 
-    def configured(name: str, issuer: str, ca_file: Path, environ: Mapping[str, str]) -> Settings:
+    def provider(
+        name: str, issuer: str, ca_file: Path, environ: Mapping[str, str], control: Control, restore: Callable[[], None]
+    ) -> Provider:
         template = string.Template((HERE / "providers" / f"{name}.yaml").read_text())
         path = tmp_path / f"{name}.yaml"
         path.write_text(template.substitute(issuer=issuer, ca_file=ca_file))
-        return load(path, environ)
+        return Provider(name, load(path, environ), environ, control, restore)
 
-    return configured
-
-
-@pytest.fixture
-def sandbox(configure: Configure) -> Iterator[Provider]:
-    """The sandbox with TLS."""
-    with start_sandbox(tls=True) as running:
-        assert running.ca_file is not None
-        settings = configure("sandbox", running.issuer, running.ca_file, running.environ)
-        yield Provider("sandbox", settings, running.environ, running.control, lambda: _restore(running))
-
-
-def _restore(sandbox: Sandbox) -> None:
-    control = sandbox.control
-    control.clear()
-    control.clock(0, date=0)
-    control.settings(**asdict(SandboxSettings()))
-    control.rotate("publish")
-    control.rotate("retire")
-    for user in sandbox.users.values():
-        control.set_password(user.username, user.password)
+    return provider

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from sandbox.faults import FAULTS
+from sandbox.launch import Sandbox, start_sandbox
+from sandbox.realm import Settings
 
 Judge = Callable[[Any, Iterable[Any]], Awaitable[Any]]
+
+
+@pytest.fixture
+def sandbox(provide: Callable[..., Any]) -> Iterator[Any]:
+    """The sandbox with TLS, behind its fault proxy."""
+    with start_sandbox(tls=True) as running:
+        yield provide(
+            "sandbox", running.issuer, running.ca_file, running.environ, running.control, lambda: restore(running)
+        )
+
+
+def restore(sandbox: Sandbox) -> None:
+    """Takes back whatever a row can have changed."""
+    control = sandbox.control
+    control.clear()
+    control.clock(0, date=0)
+    control.settings(**asdict(Settings()))
+    control.rotate("publish")
+    control.rotate("retire")
+    for user in sandbox.users.values():
+        control.set_password(user.username, user.password)
 
 
 @pytest.mark.process
