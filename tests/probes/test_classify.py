@@ -199,7 +199,8 @@ async def test_a_name_that_does_not_resolve_is_a_dns_failure(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://127.0.0.1/", "/relative", "https://", "https://127.0.0.1:99999/", "http://127.0.0.1:0/", "http://[::1"]
+    "url",
+    ["ftp://127.0.0.1/", "/relative", "https://", "https://127.0.0.1:99999/", "http://127.0.0.1:0/", "http://[::1"],
 )
 async def test_a_url_of_the_provider_that_cannot_be_asked_for_is_a_bad_response(url: str) -> None:
     assert await reason_of_get(url) is Reason.BAD_RESPONSE

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.probes.conftest import Lab, Signer
 
 DOCUMENT, KEYS, TOKEN = "/.well-known/openid-configuration", "/jwks", "/token"
-HEADERS = {"cache_control": "no-store", "pragma": "no-cache"}
+HEADERS: dict[str, Any] = {"cache_control": "no-store", "pragma": "no-cache"}
 
 
 def why(result: ProbeResult) -> tuple[Reason, Stage] | None:

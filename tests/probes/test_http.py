@@ -75,7 +75,9 @@ async def test_a_form_is_sent_encoded(serve: Serve) -> None:
     server = Recorder(answer(b"{}"))
     port = await serve(server)
 
-    await make_http()("POST", f"http://127.0.0.1:{port}/token", form={"grant_type": "client_credentials", "scope": "a b&c"})
+    await make_http()(
+        "POST", f"http://127.0.0.1:{port}/token", form={"grant_type": "client_credentials", "scope": "a b&c"}
+    )
 
     head, _, form = server.asked[0].partition(b"\r\n\r\n")
     assert form == b"grant_type=client_credentials&scope=a+b%26c"

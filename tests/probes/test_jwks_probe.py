@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.probes.conftest import Lab, Signer
 
 KEYS = "/jwks"
-CACHING = {"cache_control": "max-age=300"}
+CACHING: dict[str, Any] = {"cache_control": "max-age=300"}
 
 
 def publish(lab: Lab, *sets: list[dict[str, Any]]) -> None:

@@ -150,8 +150,9 @@ def logged() -> tuple[logging.Logger, io.StringIO]:
     redact.learn(["canary-value"])
     handler = logging.StreamHandler(stream)
     handler.addFilter(RedactingFilter(redact))
-    logger = logging.Logger("probes.test", logging.DEBUG)
-    logger.addHandler(handler)
+    logger = logging.getLogger("tests.probes.redacted")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate, logger.handlers = False, [handler]
     return logger, stream
 
 

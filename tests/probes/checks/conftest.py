@@ -44,7 +44,7 @@ class Build:
     ) -> Response:
         """A JSON answer; a header given as an empty string is left out."""
         given = {"content-type": "application/json", **(headers or {})}
-        sent = httpx.Headers([(name, value.encode("latin-1")) for name, value in given.items() if value])  # type: ignore[misc] # httpx takes both
+        sent = httpx.Headers([(name.encode(), value.encode("latin-1")) for name, value in given.items() if value])
         phases = Phases(certificate_expiry=certificate_expiry)
         content = json.dumps(document).encode() if body is None else body
         return Response("GET", url, status, sent, content, phases, NOW, NOW)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.probes.checks.conftest import Build
 
 Document = Callable[[], dict[str, Any]]
-F, W, I = Severity.FAILURE, Severity.WARNING, Severity.INFO  # noqa: E741 - short as in the tables of checks
+F, W, I = Severity.FAILURE, Severity.WARNING, Severity.INFO
 R = Reason
 GONE = object()
 """In place of a member: it is left out."""
@@ -112,7 +112,7 @@ def subject(build: Build, good: Document, case: Case | None = None) -> Discovery
     if case is None:
         return DiscoveryAnswer(build.issuer(clients=(build.client(),)), build.answer(document), document, 0.1)
     document = {name: value for name, value in {**document, **case.members}.items() if value is not GONE}
-    around = {
+    around: dict[str, Any] = {
         name: {**good(), **value} if name in ("previous", "oauth") else value for name, value in case.around.items()
     }
     return DiscoveryAnswer(
@@ -173,7 +173,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-URLS = st.sampled_from(["https://", "https://[", "https://a:b/", "//a", "https://\u00df", "http://[::1]:x", "a:", "https://@/"])
+URLS = st.sampled_from(
+    ["https://", "https://[", "https://a:b/", "//a", "https://\u00df", "http://[::1]:x", "a:", "https://@/"]
+)
 
 
 @given(st.data())

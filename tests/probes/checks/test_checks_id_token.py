@@ -157,7 +157,9 @@ def test_at_hash_is_the_left_half_of_the_hash_that_belongs_to_the_algorithm(
     left = base64.urlsafe_b64encode(whole[len(whole) // 2 :]).rstrip(b"=").decode()
 
     assert findings_of(subject(build, good(claims={"at_hash": right}, header={"alg": alg}))) == set()
-    assert "IDT-12" in {id for id, _, _ in findings_of(subject(build, good(claims={"at_hash": left}, header={"alg": alg})))}
+    assert "IDT-12" in {
+        id for id, _, _ in findings_of(subject(build, good(claims={"at_hash": left}, header={"alg": alg})))
+    }
 
 
 JSON = st.recursive(
@@ -166,7 +168,21 @@ JSON = st.recursive(
     max_leaves=6,
 )
 NAMES = st.sampled_from(
-    ["iss", "aud", "sub", "nonce", "iat", "exp", "nbf", "azp", "acr", "auth_time", "at_hash", "email_verified", "groups"]
+    [
+        "iss",
+        "aud",
+        "sub",
+        "nonce",
+        "iat",
+        "exp",
+        "nbf",
+        "azp",
+        "acr",
+        "auth_time",
+        "at_hash",
+        "email_verified",
+        "groups",
+    ]
 )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.probes.checks.conftest import Build
     from tests.probes.conftest import Signer
 
-F, W, I = Severity.FAILURE, Severity.WARNING, Severity.INFO  # noqa: E741 - short as in the tables of checks
+F, W, I = Severity.FAILURE, Severity.WARNING, Severity.INFO
 R = Reason
 CACHEABLE = {"cache-control": "max-age=300"}
 DAY = 86_400

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.probes.checks.conftest import Build
     from tests.probes.conftest import Signer
 
-F, W, I = Severity.FAILURE, Severity.WARNING, Severity.INFO  # noqa: E741 - short as in the tables of checks
+F, W, I = Severity.FAILURE, Severity.WARNING, Severity.INFO
 R = Reason
 GONE = object()
 """In place of a member: it is left out."""
@@ -128,9 +128,7 @@ def test_a_client_that_does_not_ask_for_openid_needs_no_id_token(build: Build) -
 
 
 @pytest.mark.parametrize(("lives", "ids"), [(300, set()), (304, set()), (600, {"TOK-03"})])
-def test_expires_in_is_compared_with_the_token_itself(
-    build: Build, signer: Signer, lives: int, ids: set[str]
-) -> None:
+def test_expires_in_is_compared_with_the_token_itself(build: Build, signer: Signer, lives: int, ids: set[str]) -> None:
     token = signer.sign({"iat": 1_000, "exp": 1_000 + lives})
     case = Case("", F, R.BAD_RESPONSE, {"access_token": token})
 

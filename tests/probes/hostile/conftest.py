@@ -71,7 +71,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Arena:
-    """An OpenID provider for each run (told apart by the path), one endpoint of which is under an attacker's control."""
+    """An OpenID provider for each run (told apart by the path); one endpoint of it is an attacker's."""
 
     signer: Signer
     seconds: float = 4.0
