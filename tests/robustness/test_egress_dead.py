@@ -50,10 +50,12 @@ def test_a_dead_proxy_excludes_the_runs_of_its_region_only(
     port = _free_port()
     settings = tmp_path / "tinyproxy.conf"
     settings.write_text(f"Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 50\n")
-    command = {
-        "http": lambda: (need("tinyproxy", "tinyproxy"), "-d", "-c", str(settings)),
-        "socks5": lambda: (need("microsocks", "microsocks"), "-i", "127.0.0.1", "-p", str(port)),
-    }[kind]()
+    commands = {
+        "http": ("tinyproxy", "-d", "-c", str(settings)),
+        "socks5": ("microsocks", "-i", "127.0.0.1", "-p", str(port)),
+    }
+    command = commands[kind]
+    need(command[0], command[0])
     egress = [{"region": "far", "proxy": f"{kind}://127.0.0.1:{port}"}]
     with bench.agent(bench.document("discovery", "login", egress=egress)) as agent:
         with _listening(port, *command) as proxy:
