@@ -103,6 +103,8 @@ CASES = (
     Case("DISC-14", W, R.DISCOVERY_INVALID, answer={"body": b" " * 70_000}),
     Case("DISC-14", W, R.DISCOVERY_INVALID, around={"seconds": 6.0}),
     Case("DISC-15", I, R.DISCOVERY_INVALID, {"request_uri_parameter_supported": GONE}),
+    Case("DISC-16", W, R.CLOCK_SKEW, answer={"headers": {"date": "Sun, 01 Mar 2026 12:00:10 GMT"}}),
+    Case("DISC-16", W, R.CLOCK_SKEW, answer={"headers": {"date": "Sun, 01 Mar 2026 11:59:00 GMT"}}),
 )  # fmt: skip
 
 

@@ -44,11 +44,9 @@ class Case:
 TIMES = frozenset({"iat", "exp", "nbf", "auth_time"})
 
 CASES = (
-    Case("IDT-01", F, R.CLAIM_INVALID, header={"typ": "at+jwt"}),
-    Case("IDT-01", F, R.CLAIM_INVALID, header={"typ": "logout+jwt"}),
     *(Case("IDT-02", F, R.ISSUER_MISMATCH, {"iss": value}) for value in (GONE, f"{HERE}/", "", *NOT_TEXT)),
     *(Case("IDT-03", F, R.AUDIENCE_MISMATCH, {"aud": v}) for v in (GONE, "other", [], ["other"], *NOT_TEXT)),
-    Case("IDT-03", W, R.AUDIENCE_MISMATCH, {"aud": ["portal", "other"], "azp": "portal"}),
+    Case("IDT-03", F, R.AUDIENCE_MISMATCH, {"aud": ["portal", "other"], "azp": "portal"}),
     Case("IDT-04", F, R.CLAIM_INVALID, {"aud": ["portal", "other"]}),
     *(Case("IDT-04", F, R.CLAIM_INVALID, {"azp": value}) for value in ("other", "", 1, ["portal"])),
     Case("IDT-07", F, R.TOKEN_EXPIRED, {"exp": 0}),
@@ -57,7 +55,7 @@ CASES = (
     Case("IDT-07", W, R.TOKEN_EXPIRED, {"exp": 100_000}),
     Case("IDT-08", F, R.TOKEN_NOT_YET_VALID, {"iat": 10}),
     Case("IDT-08", F, R.TOKEN_NOT_YET_VALID, {"nbf": 10}),
-    Case("IDT-08", F, R.CLAIM_INVALID, {"iat": -400}),
+    Case("IDT-08", F, R.CLOCK_SKEW, {"iat": -400}),
     *(Case("IDT-08", F, R.CLAIM_INVALID, {"iat": value}) for value in (GONE, "now", None, False, {})),
     Case("IDT-09", F, R.NONCE_MISMATCH, {"nonce": GONE}),
     *(Case("IDT-09", F, R.NONCE_MISMATCH, {"nonce": value}) for value in ("other", "", 1, [NONCE])),
@@ -112,8 +110,7 @@ def good(**case: Any) -> Case:
     "case",
     [
         good(),
-        good(header={"typ": "JWT"}),
-        good(header={"typ": "application/jwt"}),
+        good(claims={"aud": ["portal", "orders"], "azp": "portal"}, client={"audience": "orders"}),
         good(claims={"aud": ["portal"], "azp": "portal"}),
         good(claims={"iat": 2, "nbf": 2}),
         good(claims={"nonce": GONE}, around={"refreshed": True}),
