@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -15,8 +16,13 @@ import yaml
 from benchmarks.figures import BenchmarkError
 from sandbox.peers import Peer, PeerFailed, start_node_oidc_provider
 
+JWKS_CHECK = "node//jwks"
+LOGIN_CHECK = "node/portal/login"
+LOGIN_CHECK_WITHOUT_LOGOUT = "node/staying/login"
+
 CLIENT_ID = "portal"
 REDIRECT_URI = "https://portal.example.test/callback"
+POST_LOGOUT_REDIRECT_URI = "https://portal.example.test/"
 SCOPES = ("openid", "profile")
 USERNAME = "alice"
 SECRET = "NODE_OIDC_PROVIDER_PORTAL_SECRET"  # names of variables, in Peer.environ
@@ -32,13 +38,13 @@ class Bench:
     folder: Path
 
     def config(self, browser: str | None = None) -> Path:
-        """A configuration file with the checks `node//jwks` and `node/portal/login`; `browser` is Chromium's path."""
+        """A configuration file with the checks named above; `browser` is Chromium's path, None: found by oidcwatch."""
         issuer = {
             "name": "node",
             "url": self.peer.issuer,
             "tls": {"ca_file": str(self.ca_file)},
             "probes": [{"type": "jwks", "every": "30s", "timeout": "10s"}],
-            "clients": [_portal()],
+            "clients": [_client("portal", {"post_logout_redirect_uri": POST_LOGOUT_REDIRECT_URI}), _client("staying")],
         }
         document: dict[str, Any] = {"issuers": [issuer], "agent": {"browser": {"executable": browser}}}
         path = self.folder / f"{Path(browser).name if browser else 'any'}.yaml"
@@ -64,14 +70,14 @@ def find_browser(name: str) -> str | None:
     return shutil.which(name)
 
 
-def _portal() -> dict[str, Any]:
+def _client(name: str, more: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
     return {
-        "name": "portal",
+        "name": name,
+        **more,
         "client_id": CLIENT_ID,
         "auth": {"method": "client_secret_basic", "secret": {"env": SECRET}},
         "scopes": list(SCOPES),
         "redirect_uri": REDIRECT_URI,
-        "post_logout_redirect_uri": "https://portal.example.test/",
         "user": {"username": USERNAME, "password": {"env": PASSWORD}},
         "login": {"preset": "generic", "consent": "accept"},
         "probes": [{"type": "login", "every": "60s", "timeout": "30s"}],
