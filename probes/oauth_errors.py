@@ -36,19 +36,20 @@ _AUTHORIZATION: Mapping[str, Reason] = MappingProxyType(
         "server_error": Reason.SERVER_ERROR,
     }
 )
+_REFUSALS = frozenset({400, 401, 403})  # RFC 6749 §5.2 has the first two; 403 is what some say of a client's grant
 _MAX_TEXT = 200
 
 
 def refusal_of_token_endpoint(answer: TokenAnswer) -> ProbeFailure:
     """The failure behind a token endpoint's answer other than 200 (RFC 6749 §5.2).
 
-    The status decides first: a gateway's 502 is no OAuth error, whatever its body says. Without an OAuth error, 401
-    means that the client was refused.
+    The status decides first: a gateway's 502 is no OAuth error, whatever its body says, nor is a 404 with an `error` of
+    its own (Keycloak's says "HTTP 404 Not Found"). Without an OAuth error, 401 means that the client was refused.
     """
     status, error = answer.response.status, answer.error
     if status == 429 or status >= 500:
         reason = reason_of_status(status)
-    elif error:
+    elif error in REGISTERED_ERRORS or (error and status in _REFUSALS):
         reason = _TOKEN.get(error, Reason.REQUEST_REJECTED)
         if reason is Reason.GRANT_REJECTED and answer.grant is Grant.REFRESH_TOKEN:
             reason = Reason.REFRESH_REJECTED
