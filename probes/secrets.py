@@ -7,6 +7,7 @@ import contextlib
 import os
 import shlex
 import signal
+from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -49,13 +50,7 @@ async def _read(ref: SecretRef, environ: Mapping[str, str]) -> str:
 
 async def _run(command: str) -> bytes:
     try:
-        process = await asyncio.create_subprocess_exec(
-            *shlex.split(command),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # so that what the command starts can be ended with it
-        )
+        process = await _started(shlex.split(command))
     except (OSError, ValueError) as error:
         raise ProbeFailure(Reason.PROBE_ERROR, f"secret command {command!r} cannot be started") from error
     try:
@@ -64,10 +59,32 @@ async def _run(command: str) -> bytes:
     except TimeoutError as error:
         raise ProbeFailure(Reason.PROBE_ERROR, f"secret command {command!r} took over {_EXEC_SECONDS:g} s") from error
     finally:
-        if process.returncode is None:  # too slow, or the run's own deadline came first
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        await _end(process)  # if it still runs: too slow, or the run's own deadline came first
     if process.returncode:
         raise ProbeFailure(Reason.PROBE_ERROR, f"secret command {command!r} ended with {process.returncode}")
     return output
+
+
+async def _started(arguments: list[str]) -> Process:
+    """A process in a session of its own, so that what it starts can be ended with it; no terminal to ask at."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:  # asyncio would kill the process that is half started, and not its children
+        await _end(await starting)
+        raise
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
