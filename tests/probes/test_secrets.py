@@ -98,6 +98,21 @@ async def test_a_command_ends_with_the_run_that_asked_for_it(tmp_path: Path) -> 
     await until(lambda: ended(pid_in(tmp_path)))
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("turns", range(1, 9))
+async def test_a_command_that_is_cancelled_while_it_starts_leaves_nothing_behind(tmp_path: Path, turns: int) -> None:
+    (tmp_path / "program").write_text(f"echo $$ > {tmp_path}/pid; sleep 600")
+    reading = asyncio.ensure_future(secrets_from({})(SecretRef("exec", f"sh {tmp_path}/program")))
+    for _ in range(turns):  # of the event loop
+        await asyncio.sleep(0)
+
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+    await until(lambda: ended(pid_in(tmp_path)))
+
+
 def pid_in(directory: Path) -> int:
     written = directory / "pid"
     return int(written.read_text().strip() or 0) if written.exists() else 0
@@ -106,7 +121,7 @@ def pid_in(directory: Path) -> int:
 def ended(pid: int) -> bool:
     """Whether a process is gone, or dead and waiting for its parent."""
     stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    return pid == 0 or not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 async def until(condition: Callable[[], bool]) -> None:
