@@ -9,7 +9,8 @@ tests=(
   tinyproxy microsocks       # real egress proxies
   prometheus                 # promtool
   prometheus-blackbox-exporter  # benchmarks
-  iproute2 util-linux        # network namespaces and mounts: cut networks, full disks
+  iproute2 mount util-linux  # network namespaces and mounts: cut networks, full disks
+  curl ca-certificates
 )
 
 missing() {

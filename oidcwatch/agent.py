@@ -10,7 +10,7 @@ import platform
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import uvicorn
@@ -22,7 +22,7 @@ from exporters.prometheus import PrometheusExporter
 from exporters.results import ResultsBook
 from exporters.watcher import AgentMetrics, BrowserMetrics
 from oidcwatch import __version__
-from oidcwatch.resources import Workshop
+from oidcwatch.resources import Workshop, authorities
 from oidcwatch.schedule import Schedule
 from oidcwatch.settings import Settings
 from oidcwatch.vantage import judged
@@ -129,6 +129,7 @@ class Agent:
         fixed: Mapping[str, tuple[object, object]] = {
             "region and egress": (before.regions, settings.regions),
             "agent": (before.agent, settings.agent),
+            "the issuers' ca_file": (authorities(before), authorities(settings)),  # the one browser trusts them all
         }
         changed = [name for name, (old, new) in fixed.items() if old != new]
         if changed:
@@ -136,7 +137,7 @@ class Agent:
 
     def _configure(self, settings: Settings) -> None:
         """All or nothing: probes are built before anything is changed."""
-        workshop = replace(self._workshop, settings=settings)
+        workshop = self._workshop.renewed(settings)
         regions = {region.name: region for region in settings.regions}
         jobs = [
             (check, regions[name]) for check in settings.checks for name in check.regions or regions if name in regions

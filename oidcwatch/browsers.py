@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from oidcwatch.resources import authorities
 from oidcwatch.settings import Settings
 from probes.browser import BrowserPool, PoolOptions
 from probes.browser_events import BrowserObserver
@@ -13,10 +14,9 @@ _MIB = 1024 * 1024
 def make_pool(settings: Settings, observer: BrowserObserver | None) -> BrowserPool:
     """One browser for all checks, trusting the authorities of every issuer."""
     limits = settings.agent.browser
-    authorities = sorted({issuer.ca_file for issuer in settings.issuers if issuer.ca_file})
     options = PoolOptions(
         launch=LaunchOptions(executable=limits.executable),
-        ca_files=tuple(authorities),
+        ca_files=tuple(sorted(authorities(settings))),
         max_contexts=limits.max_contexts,
         max_age=limits.max_age,
         max_runs=limits.max_runs,

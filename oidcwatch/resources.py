@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,11 @@ class Workshop:
         )
         return PROBES[check.probe].build(resources)
 
+    def renewed(self, settings: Settings) -> Workshop:
+        """For other settings: the same browser, and of the memory what still concerns them. Authorities are read anew."""
+        self.memory.keep_only({issuer.name for issuer in settings.issuers})
+        return replace(self, settings=settings, _clients={})
+
     async def close(self) -> None:
         """Ends the browser, if there is one."""
         if self._browsers is not None:
@@ -77,3 +82,8 @@ class Workshop:
 
             self._browsers = make_pool(self.settings, self.observer)
         return self._browsers
+
+
+def authorities(settings: Settings) -> frozenset[Path]:
+    """The private authorities that some issuer is verified with."""
+    return frozenset(issuer.ca_file for issuer in settings.issuers if issuer.ca_file)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, TypeVar
 
 from probes.documents import JsonObject
 from probes.keys import KeySet
 from probes.metadata import Metadata
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,14 @@ class Memory:
         """
         return self._turns.setdefault((issuer, username), asyncio.Lock())
 
+    def keep_only(self, issuers: Collection[str]) -> None:
+        """Forgets every other issuer, as when the configuration no longer names it."""
+        for by_place in (self.documents, self.metadata, self.oauth_checked, self.keys):
+            _keep(by_place, lambda place: place[0] in issuers)
+        for by_user in (self.subs, self.sessions):
+            _keep(by_user, lambda place: place[0] in issuers)
+        _keep(self.signing_kids, lambda issuer: issuer in issuers)
+
     def keys_of_others(self, issuer: str) -> Mapping[str, str]:
         """Thumbprints that other issuers publish, with the issuer's name."""
         return {
@@ -70,3 +81,8 @@ class Memory:
     def keys_of_regions(self, issuer: str) -> Mapping[str, SeenKeys]:
         """The last good key set of an issuer by region."""
         return {region: seen for (name, region), seen in self.keys.items() if name == issuer}
+
+
+def _keep(entries: dict[K, Any], wanted: Callable[[K], bool]) -> None:
+    for key in [key for key in entries if not wanted(key)]:
+        del entries[key]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 
 from probes.checks import discovery
@@ -14,6 +16,8 @@ from probes.keys import KeySet, require_keys
 from probes.metadata import Metadata, discovery_url
 from probes.model import Attribute, Check, ProbeFailure, Quantity, Severity, Stage
 from probes.probe import Steps
+
+_OPTIONAL_SECONDS = 3.0  # a document that need not be there must not cost the run
 
 
 def record(steps: Steps, note: dict[str, Attribute], response: Response, endpoint: str) -> Response:
@@ -71,7 +75,8 @@ async def sample_keys(http: Http, metadata: Metadata, steps: Steps, note: dict[s
 async def oauth_metadata(http: Http, issuer: str) -> JsonObject | None:
     """The issuer's RFC 8414 document; None when there is none, which is allowed, or when it cannot be read."""
     try:
-        response = await http("GET", oauth_metadata_url(issuer))
+        async with asyncio.timeout(_OPTIONAL_SECONDS):
+            response = await http("GET", oauth_metadata_url(issuer))
         return json_object(response.body) if response.status == 200 else None
-    except (ProbeFailure, httpx.HTTPError, httpx.InvalidURL):
+    except (ProbeFailure, httpx.HTTPError, httpx.InvalidURL, TimeoutError):
         return None

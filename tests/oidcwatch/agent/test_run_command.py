@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
+from sandbox.certificates import write_certificates
 
 pytestmark = pytest.mark.process
 
@@ -127,3 +130,15 @@ def test_it_ends_by_itself_after_the_given_time(bench: Any) -> None:
     done = bench.run("run", "-c", str(bench.write(bench.document("discovery"))), "--for", "2")
 
     assert done.returncode == 0
+
+
+def test_a_reload_with_another_authority_says_that_it_needs_a_restart(bench: Any) -> None:
+    with bench.agent(bench.document("discovery")) as agent:
+        document = bench.document("discovery")
+        document["issuers"][0]["tls"] = {"ca_file": str(write_certificates(bench.folder, datetime.now(UTC)).ca_file)}
+        agent.write(document)
+
+        status, text = agent.get("/-/reload", method="POST")
+
+        assert status == 500
+        assert "ca_file" in text
