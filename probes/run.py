@@ -125,7 +125,10 @@ def _redacted_step(step: Step, redact: Redactor) -> Step:
     texts = {name: value for name, value in step.attributes.items() if isinstance(value, str)}
     if not texts:
         return step
-    clean: Mapping[str, Attribute] = {**step.attributes, **{name: _shown(value, redact) for name, value in texts.items()}}
+    clean: Mapping[str, Attribute] = {
+        **step.attributes,
+        **{name: _shown(value, redact) for name, value in texts.items()},
+    }
     return replace(step, attributes=MappingProxyType(dict(clean)))
 
 

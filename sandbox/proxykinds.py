@@ -37,6 +37,7 @@ class Exchange:
     async def write(self, data: bytes) -> None:
         self.writer.write(data)
         await self.writer.drain()
+        await asyncio.sleep(0)  # over TLS drain never yields, and the loop would not see that the client has gone
 
 
 Params = Mapping[str, Any]
