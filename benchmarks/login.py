@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.figures import BenchmarkError, Block, Figure, Goal, Run, alternate, ratio, round_ratios, summary
 from benchmarks.ours import started_worker
 from benchmarks.playwright_runner import BARE, NPX, installed_runner, runner
-from benchmarks.provider import LOGIN_CHECK, LOGIN_CHECK_WITHOUT_LOGOUT, Bench, find_browser, started_provider
+from benchmarks.provider import LOGIN_CHECK, Bench, find_browser, started_provider
 from probes.browser_launch import INSTALL_BROWSER
 
 _GOAL = Goal(8, at_least=True)
@@ -18,14 +18,14 @@ _SHELL, _FULL = "chromium-headless-shell", "chromium"
 _BLOCK = 8
 _ROUNDS, _QUICK_ROUNDS = 6, 2
 _OURS, _THEIRS = "oidcwatch", "playwright_test"
-_WITHOUT_LOGOUT, _WITHOUT_NPX = "oidcwatch_without_logout", "playwright_test_without_npx"
-"""Each side once more with less to do: the test signs in only, and needs npx only to find the runner."""
+_WITHOUT_NPX = "playwright_test_without_npx"
+"""The same without npx, which only finds the runner."""
 
 
 def measure(*, quick: bool, say: Callable[[str], None]) -> Figure:
     """CPU of a login by the runner over that of one by oidcwatch, with the same browser and the same provider.
 
-    Ours does more in it: discovery, key set, ID token checks, userinfo and logout. Raises BenchmarkError.
+    Both make the same journey, from discovery to logout; ours also verifies what it is given. Raises BenchmarkError.
     """
     shell, full = find_browser(_SHELL), find_browser(_FULL)
     if shell is None:
@@ -53,23 +53,10 @@ def _with_browser(bench: Bench, browser: str, folder: Path, rounds: int) -> dict
         return runner(folder, command, browser, bench.peer, os.environ, bench.folder / "output"), 1
 
     config, secrets = bench.config(browser), bench.peer.environ
-    with (
-        started_worker(config, LOGIN_CHECK, secrets) as whole,
-        started_worker(config, LOGIN_CHECK_WITHOUT_LOGOUT, secrets) as part,
-    ):
-        sides = {
-            _OURS: (whole, _BLOCK),
-            _THEIRS: started(*NPX),
-            _WITHOUT_LOGOUT: (part, _BLOCK),
-            _WITHOUT_NPX: started(*BARE),
-        }
-        return alternate(sides, rounds)
+    with started_worker(config, LOGIN_CHECK, secrets) as ours:
+        return alternate({_OURS: (ours, _BLOCK), _THEIRS: started(*NPX), _WITHOUT_NPX: started(*BARE)}, rounds)
 
 
 def _sources(blocks: dict[str, list[Block]]) -> dict[str, Any]:
-    ratios = {
-        f"{theirs} / {ours}": round_ratios(blocks[theirs], blocks[ours])
-        for ours in (_OURS, _WITHOUT_LOGOUT)
-        for theirs in (_THEIRS, _WITHOUT_NPX)
-    }
+    ratios = {f"{theirs} / {_OURS}": round_ratios(blocks[theirs], blocks[_OURS]) for theirs in (_THEIRS, _WITHOUT_NPX)}
     return {"ratios_of_rounds": ratios, **{name: summary(made) for name, made in blocks.items()}}

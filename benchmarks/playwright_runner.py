@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.figures import BenchmarkError, Block, Run
-from benchmarks.provider import CLIENT_ID, PASSWORD, REDIRECT_URI, SCOPES, SECRET, USERNAME
+from benchmarks.provider import CLIENT_ID, PASSWORD, POST_LOGOUT_REDIRECT_URI, REDIRECT_URI, SCOPES, SECRET, USERNAME
+from probes.redact import Redactor
 from sandbox.peers import Peer, PeerFailed
 from sandbox.peers.parts import Part, cache_directory, find_tool, installing
 
@@ -57,6 +58,7 @@ def runner(
         "BENCH_ISSUER": peer.issuer,
         "BENCH_OUTPUT": str(output),
         "BENCH_PASSWORD": peer.environ[PASSWORD],
+        "BENCH_POST_LOGOUT_REDIRECT_URI": POST_LOGOUT_REDIRECT_URI,
         "BENCH_REDIRECT_URI": REDIRECT_URI,
         "BENCH_SCOPE": " ".join(SCOPES),
         "BENCH_USERNAME": USERNAME,
@@ -85,7 +87,7 @@ def _once(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> B
     except subprocess.TimeoutExpired as error:
         raise BenchmarkError(f"{' '.join(command)} did not end within {_RUN_SECONDS:g} s") from error
     if done.returncode != 0:
-        raise BenchmarkError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+        raise BenchmarkError(f"{' '.join(command)} failed:\n{Redactor()(done.stderr[-2000:])}")
     return Block(**json.loads(done.stdout))
 
 

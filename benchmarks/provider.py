@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -18,7 +17,6 @@ from sandbox.peers import Peer, PeerFailed, start_node_oidc_provider
 
 JWKS_CHECK = "node//jwks"
 LOGIN_CHECK = "node/portal/login"
-LOGIN_CHECK_WITHOUT_LOGOUT = "node/staying/login"
 
 CLIENT_ID = "portal"
 REDIRECT_URI = "https://portal.example.test/callback"
@@ -44,7 +42,7 @@ class Bench:
             "url": self.peer.issuer,
             "tls": {"ca_file": str(self.ca_file)},
             "probes": [{"type": "jwks", "every": "30s", "timeout": "10s"}],
-            "clients": [_client("portal", {"post_logout_redirect_uri": POST_LOGOUT_REDIRECT_URI}), _client("staying")],
+            "clients": [_client()],
         }
         document: dict[str, Any] = {"issuers": [issuer], "agent": {"browser": {"executable": browser}}}
         path = self.folder / f"{Path(browser).name if browser else 'any'}.yaml"
@@ -70,14 +68,14 @@ def find_browser(name: str) -> str | None:
     return shutil.which(name)
 
 
-def _client(name: str, more: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+def _client() -> dict[str, Any]:
     return {
-        "name": name,
-        **more,
+        "name": "portal",
         "client_id": CLIENT_ID,
         "auth": {"method": "client_secret_basic", "secret": {"env": SECRET}},
         "scopes": list(SCOPES),
         "redirect_uri": REDIRECT_URI,
+        "post_logout_redirect_uri": POST_LOGOUT_REDIRECT_URI,
         "user": {"username": USERNAME, "password": {"env": PASSWORD}},
         "login": {"preset": "generic", "consent": "accept"},
         "probes": [{"type": "login", "every": "60s", "timeout": "30s"}],
