@@ -35,6 +35,8 @@ ALGORITHMS_OF: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
     }
 )
 """Signature algorithms that a key of this type and curve can be used with (RFC 7518 §3.1, RFC 8037, RFC 9864)."""
+_KEY_MANAGEMENT = ("RSA", "ECDH-ES", "A128", "A192", "A256", "PBES2", "dir")
+"""How the names of algorithms begin that a key encrypts with (RFC 7518 §4.1)."""
 
 _THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
 _BUILDERS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
@@ -67,8 +69,15 @@ class Key:
 
     @property
     def signs(self) -> bool:
-        """Whether a verifier may use it for signatures (absent `use` and `key_ops` mean: for anything)."""
-        return self.use in ("", "sig") and (not self.key_ops or "verify" in self.key_ops)
+        """Whether a verifier may use it for signatures (absent `use`, `key_ops` and `alg` mean: for anything)."""
+        allowed = self.use in ("", "sig") and (not self.key_ops or "verify" in self.key_ops)
+        # `use` is optional (RFC 7517 §4.2): an encryption key may say what it is by its algorithm alone.
+        return allowed and (self.use == "sig" or not self.alg.startswith(_KEY_MANAGEMENT))
+
+    @property
+    def exotic(self) -> bool:
+        """Whether its type or curve is none that we know: a consumer passes over it (RFC 7517 §5)."""
+        return self.kty not in _BUILDERS or bool(self.crv and (self.kty, self.crv) not in ALGORITHMS_OF)
 
     @property
     def algorithms(self) -> tuple[str, ...]:

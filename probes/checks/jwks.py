@@ -129,11 +129,8 @@ def _consistent_members(subject: JwksAnswer) -> Iterator[str | Problem]:
 
 def _strength(subject: JwksAnswer) -> Iterator[str | Problem]:
     for key in subject.keys.keys:
-        if key.problem and (key.kty in ("RSA", "EC", "OKP")) and not key.private:
-            yield f"{_name(key)}: {key.problem}"
-        elif key.problem and not key.private:
-            # RFC 7517 §5: a consumer ignores keys of a type that it does not know.
-            yield Problem(f"{_name(key)}: {key.problem}", severity=Severity.INFO)
+        if key.problem and not key.private:
+            yield Problem(f"{_name(key)}: {key.problem}", severity=Severity.INFO if key.exotic else Severity.FAILURE)
         if key.bits and key.bits < _RSA_BITS:
             yield f"{_name(key)}: RSA with {key.bits} bits, {_RSA_BITS} is the least allowed"
         if key.bits > _RSA_MOST_BITS:

@@ -31,6 +31,7 @@ F, W, I = Severity.FAILURE, Severity.WARNING, Severity.INFO
 R = Reason
 CACHEABLE = {"cache-control": "max-age=300"}
 DAY = 86_400
+X25519 = {"kty": "OKP", "crv": "X25519", "kid": "enc", "use": "enc", "x": "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,8 @@ CASES = (
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(), w.ec.jwk(y=w.ec.jwk()["x"]))),
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(n=None))),
     Case("ROT-11", I, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(), {"kty": "AKP", "kid": "pq"})),
+    Case("ROT-11", I, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(), X25519)),
+    Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(), {**X25519, "crv": "Ed25519", "x": "AA"})),
     Case("ROT-13", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(x5c=[w.certificate(w.other, 100)]))),
     Case("ROT-13", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(x5c=[w.certificate(w.rsa, -1)]))),
     Case("ROT-13", W, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(x5c=[w.certificate(w.rsa, 20)]))),
@@ -195,6 +198,20 @@ def test_one_kid_for_keys_of_two_types_is_allowed(world: World) -> None:
     both = world.answer(world.rsa.jwk(kid="same"), world.ec.jwk(kid="same"))
 
     assert run_checks(KEYS, both) == []
+
+
+@pytest.mark.parametrize("alg", ["RSA-OAEP", "RSA-OAEP-256", "RSA1_5"])
+def test_an_encryption_key_need_not_say_its_use(world: World, alg: str) -> None:
+    both = world.answer(world.rsa.jwk(), world.other.jwk(use=None, alg=alg))
+
+    assert run_checks(KEYS, both) == []
+    assert [key.signs for key in both.keys.keys] == [True, False]
+
+
+def test_an_encryption_key_is_no_usable_signature_key(world: World) -> None:
+    findings = run_checks(KEYS, world.answer(world.ec.jwk(use=None, alg="ECDH-ES+A128KW")))
+
+    assert "JWKS-02" in {finding.check_id for finding in findings}
 
 
 def test_a_private_key_is_told_once_and_not_as_a_broken_key_too(world: World) -> None:
