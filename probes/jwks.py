@@ -12,7 +12,7 @@ from probes.checks.jwks import JwksAnswer
 from probes.http import Http, Response
 from probes.keys import KeySet, parse_keys
 from probes.memory import Memory, SeenKeys
-from probes.metadata import Metadata, require_endpoint
+from probes.metadata import Metadata, host_of, require_endpoint
 from probes.model import Check, Finding, Quantity, Reason, Severity, Stage
 from probes.probe import Clock, Steps, utc_now
 from probes.provider import discover, record, sample_keys, seconds_of
@@ -60,6 +60,7 @@ class JwksProbe:
                     previous=seen.keys if seen else None,
                     samples=tuple(samples),
                     elsewhere=self.memory.keys_of_others(check.issuer.name),
+                    neighbours=self.memory.issuers_at(host_of(response.url)),
                 ),
             )
             if len(set(samples)) == 1 and not has_failure(f for f in findings if f.check_id not in _OF_A_CHANGE):
@@ -87,6 +88,7 @@ class JwksProbe:
             keys=keys,
             fetched=now,
             changed=before.changed if before is not None and same else now,
+            host=host_of(response.url),
             disagreeing_since=since if apart else None,
         )
         self._measure(issuer, keys, response, self.memory.keys[place], steps)

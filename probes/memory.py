@@ -22,6 +22,8 @@ class SeenKeys:
     keys: KeySet
     fetched: datetime
     changed: datetime
+    host: str = ""
+    """That served it."""
     disagreeing_since: datetime | None = None
 
 
@@ -77,6 +79,10 @@ class Memory:
             if name != issuer
             for thumbprint in seen.keys.thumbprints
         }
+
+    def issuers_at(self, host: str) -> frozenset[str]:
+        """Issuers whose key set this host serves: tenants of one provider, when there are several."""
+        return frozenset(name for (name, _), seen in self.keys.items() if seen.host == host)
 
     def keys_of_regions(self, issuer: str) -> Mapping[str, SeenKeys]:
         """The last good key set of an issuer by region."""

@@ -51,6 +51,8 @@ class JwksAnswer:
     """Thumbprints of each sample taken in this run, the first one included."""
     elsewhere: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Thumbprints that other issuers of the configuration publish, with the issuer's name."""
+    neighbours: frozenset[str] = frozenset()
+    """Issuers whose key set the same host serves."""
 
 
 def _answer(subject: JwksAnswer) -> Iterator[Problem]:
@@ -201,10 +203,13 @@ def _place(subject: JwksAnswer) -> Iterator[str | Problem]:
         yield f"the key set is on {host_of(url)}, neither the issuer's host nor among allowed_hosts"
 
 
-def _shared(subject: JwksAnswer) -> Iterator[str]:
+def _shared(subject: JwksAnswer) -> Iterator[Problem]:
     for key in subject.keys.keys:
-        if key.thumbprint in subject.elsewhere:
-            yield f"{_name(key)} is published by issuer {subject.elsewhere[key.thumbprint]} as well"
+        other = subject.elsewhere.get(key.thumbprint)
+        if other is not None:
+            # Entra ID signs for all its tenants with the same keys; only a verifier that compares iss tells them apart.
+            severity = Severity.WARNING if other in subject.neighbours else Severity.FAILURE
+            yield Problem(f"{_name(key)} is published by issuer {other} as well", severity=severity)
 
 
 def _replaced(subject: JwksAnswer) -> Iterator[str]:
@@ -245,7 +250,7 @@ KEYS: tuple[ProtocolCheck[JwksAnswer], ...] = (
     ProtocolCheck(
         "ROT-19", _F, _INVALID, "served over https from an allowed host", "OpenID Connect Discovery 1.0 §3", _place
     ),
-    ProtocolCheck("ROT-20", _F, _INVALID, "no key is shared with another issuer", "RFC 8725 §3.5", _shared),
+    ProtocolCheck("ROT-20", _F, _INVALID, "no key is shared with another issuer", "RFC 8725 §3.8", _shared),
     # What one answer shows comes first; then what differs from the last set, which several samples may contradict.
     ProtocolCheck("ROT-02", _F, _INVALID, "a kid names one key for ever", "RFC 7517 §4.5; RFC 7638", _kid_reuse),
     ProtocolCheck("ROT-09", _F, Reason.JWKS_INCONSISTENT, "samples agree", "OIDC Core §10.1.1", _agreement),

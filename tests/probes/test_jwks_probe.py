@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from probes.model import ProbeResult, Quantity, Reason, Severity, Stage
@@ -151,3 +152,13 @@ async def test_a_failing_answer_keeps_what_was_known(lab: Lab) -> None:
 
     assert why(down) == (Reason.SERVER_ERROR, Stage.JWKS)
     assert (await lab.run("jwks")).ok
+
+
+async def test_tenants_of_one_provider_may_share_its_keys(lab: Lab) -> None:
+    await lab.run("jwks")
+    lab.issuer = replace(lab.issuer, name="another-tenant")
+
+    result = await lab.run("jwks")
+
+    assert result.ok
+    assert severities(result) == [("ROT-20", Severity.WARNING)]

@@ -161,6 +161,10 @@ CASES = (
         "ROT-20", F, R.JWKS_INVALID,
         lambda w: w.answer(elsewhere={w.answer().keys.keys[0].thumbprint: "other"}),
     ),
+    Case(
+        "ROT-20", W, R.JWKS_INVALID,
+        lambda w: w.answer(elsewhere={w.answer().keys.keys[0].thumbprint: "b"}, neighbours=frozenset({"b"})),
+    ),
 )  # fmt: skip
 
 
