@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from probes.checks.token import Grant
+from probes.documents import text
 from probes.http import Http
-from probes.jose import looks_like_jws
+from probes.jose import looks_like_jws, parse_jws
 from probes.memory import Memory
-from probes.model import Check, ProbeFailure, Reason
+from probes.model import Check, Finding, ProbeFailure, Reason, Severity
 from probes.probe import Clock, Steps, utc_now
 from probes.provider import discover, fetch_keys
 from probes.secrets import Secrets
@@ -19,7 +20,7 @@ from probes.token_validation import Validator
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentialsProbe:
-    """Steps: discovery, token; then jwks and access_token when the access token is a JWS."""
+    """Steps: discovery, token; then jwks and access_token when the access token is a JWS that may be judged."""
 
     http: Http
     secrets: Secrets
@@ -32,10 +33,37 @@ class ClientCredentialsProbe:
         metadata = await discover(self.http, check, steps)
         endpoint = TokenEndpoint(self.http, self.secrets, metadata, check, client)
         tokens = await endpoint.request(Grant.CLIENT_CREDENTIALS, _parameters(client), steps)
-        if looks_like_jws(tokens.access_token):
+        if not looks_like_jws(tokens.access_token):
+            return
+        if _is_ours_to_judge(tokens.access_token, check.issuer.url, client):
             keys = await fetch_keys(self.http, metadata, steps)
             validator = Validator(self.http, metadata, keys, check, client, self.memory, self.clock)
             await validator.access_token(tokens.access_token, steps)
+        else:
+            steps.judge([_NOT_JUDGED])
+
+
+_NOT_JUDGED = Finding(
+    "ACC-01",
+    Severity.WARNING,
+    "iss is not the issuer and typ not at+jwt: the token is for a resource that we are not, unless audience names it",
+    "RFC 9068 §4",
+    Reason.ISSUER_MISMATCH,
+)
+
+
+def _is_ours_to_judge(token: str, issuer: str, client: Client) -> bool:
+    """Whether the token promises something to us: by its typ, its issuer, or the audience that is configured.
+
+    Any other is between the provider and a resource that we are not (RFC 6749 §1.4): Entra ID's for Microsoft Graph, or
+    for a resource that takes version 1, have an issuer of their own and may have a signature that only Graph can check.
+    """
+    try:
+        jws = parse_jws(token)
+    except ProbeFailure:
+        return True  # for the validation to say why
+    typed = text(jws.header, "typ").lower().removeprefix("application/") == "at+jwt"
+    return bool(client.audience) or typed or text(jws.claims, "iss") in ("", issuer)
 
 
 def client_of(check: Check) -> Client:

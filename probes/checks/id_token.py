@@ -16,7 +16,7 @@ from probes.model import Reason, Severity
 from probes.subjects import Client, Issuer
 
 _INVALID = Reason.CLAIM_INVALID
-_OLD = 600.0  # seconds: a token of this moment was not issued longer ago; Entra ID dates every token back by 300
+_OLD = 360.0  # seconds: a token of this moment was not issued longer ago; Entra ID dates every token back by 300
 _LATE_LOGIN = 10.0  # seconds of grace for auth_time against max_age
 _LONGEST_SUB = 255
 

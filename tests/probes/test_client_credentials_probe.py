@@ -50,6 +50,22 @@ async def test_an_opaque_token_ends_the_run_after_the_token_step(lab: Lab) -> No
     assert [step.name for step in result.steps] == [Stage.DISCOVERY, Stage.TOKEN]
 
 
+@pytest.mark.parametrize(
+    ("audience", "typ", "judged"),
+    [("", "JWT", False), ("", "at+jwt", True), ("orders", "JWT", True)],
+)
+async def test_a_jws_of_another_issuer_is_judged_only_when_something_promises_that_it_is_ours(
+    lab: Lab, audience: str, typ: str, judged: bool
+) -> None:
+    lab.client = replace(lab.client, audience=audience)
+    issue(lab, lab.signer.sign({"iss": "https://sts.windows.net/tenant/", "aud": "graph"}, typ=typ))
+
+    result = await lab.run("client_credentials")
+
+    assert why(result) == ((Reason.ISSUER_MISMATCH, Stage.ACCESS_TOKEN) if judged else None)
+    assert [finding.check_id for finding in result.findings if finding.reason is Reason.ISSUER_MISMATCH] == ["ACC-01"]
+
+
 async def test_basic_authentication_encodes_both_parts_before_it_joins_them(lab: Lab) -> None:
     lab.client = replace(lab.client, client_id="a:b c")
 
@@ -99,7 +115,7 @@ async def test_an_answer_that_never_came_is_counted_as_network(lab: Lab) -> None
 
 
 async def test_a_token_by_an_unpublished_key_is_looked_for_in_further_samples(lab: Lab, other_signer: Signer) -> None:
-    issue(lab, other_signer.sign({"iss": "x"}))
+    issue(lab, other_signer.sign({"iss": lab.issuer.url}))
 
     result = await lab.run("client_credentials")
 
@@ -109,7 +125,7 @@ async def test_a_token_by_an_unpublished_key_is_looked_for_in_further_samples(la
 
 
 async def test_a_key_that_only_some_samples_have_is_an_inconsistent_set(lab: Lab, other_signer: Signer) -> None:
-    issue(lab, other_signer.sign({"iss": "x"}))
+    issue(lab, other_signer.sign({"iss": lab.issuer.url}))
     lab.provider.json(KEYS, {"keys": [lab.signer.jwk()]}, {"keys": [lab.signer.jwk(), other_signer.jwk()]})
 
     result = await lab.run("client_credentials")
