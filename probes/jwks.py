@@ -19,6 +19,7 @@ from probes.provider import discover, record, sample_keys, seconds_of
 
 _FURTHER_SAMPLES = 2  # taken when the set is not the one seen before: a change, or an edge that disagrees?
 _METADATA_SECONDS = 300.0  # the place of the key set changes rarely, and the discovery probe looks at it all the time
+_RECENT = 3.0  # intervals: a region that has not looked for so long (its proxy is down, it left) contradicts nobody
 _PATIENCE = 600.0  # seconds that regions may disagree when the provider names no max-age
 
 
@@ -64,7 +65,7 @@ class JwksProbe:
                 ),
             )
             if len(set(samples)) == 1 and not has_failure(f for f in findings if f.check_id not in _OF_A_CHANGE):
-                findings += self._remember(place, keys, response, now, steps)
+                findings += self._remember(check, keys, response, now, steps)
             steps.judge(findings)
 
     async def _metadata(self, check: Check, place: tuple[str, str], steps: Steps) -> Metadata:
@@ -74,14 +75,17 @@ class JwksProbe:
             self.memory.metadata[place] = (metadata, self.clock())
         return metadata
 
-    def _remember(
-        self, place: tuple[str, str], keys: KeySet, response: Response, now: datetime, steps: Steps
-    ) -> list[Finding]:
+    def _remember(self, check: Check, keys: KeySet, response: Response, now: datetime, steps: Steps) -> list[Finding]:
         """Keeps a sound set as the known one, measures it, and compares it with other regions' (ROT-09)."""
-        issuer, region = place
+        issuer = check.issuer.name
+        place = (issuer, self.region)
         before = self.memory.keys.get(place)
         same = before is not None and before.keys.thumbprints == keys.thumbprints
-        others = [seen for name, seen in self.memory.keys_of_regions(issuer).items() if name != region]
+        others = [
+            seen
+            for region, seen in self.memory.keys_of_regions(issuer).items()
+            if region != self.region and (now - seen.fetched).total_seconds() <= _RECENT * check.interval
+        ]
         apart = [seen for seen in others if seen.keys.thumbprints != keys.thumbprints]
         since = (before.disagreeing_since if before else None) or now
         self.memory.keys[place] = SeenKeys(

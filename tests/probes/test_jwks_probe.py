@@ -124,12 +124,28 @@ async def test_regions_that_disagree_are_a_warning_until_the_patience_is_over(la
 
     early = await lab.run("jwks", region="eu")
     lab.clock.forward(seconds=601)  # twice the max-age
+    publish(lab, [lab.signer.jwk()])
+    await lab.run("jwks", region="us")
+    publish(lab, [lab.signer.jwk(), other_signer.jwk()])
     late = await lab.run("jwks", region="eu")
 
     assert early.ok
     assert severities(early) == [("ROT-09", Severity.WARNING)]
     assert measured(early, Quantity.JWKS_AGREEMENT) == [0.5]
     assert why(late) == (Reason.JWKS_INCONSISTENT, Stage.JWKS)
+
+
+async def test_a_region_that_no_longer_looks_contradicts_nobody(lab: Lab, other_signer: Signer) -> None:
+    await lab.run("jwks", region="us")
+    publish(lab, [lab.signer.jwk(), other_signer.jwk()])
+    await lab.run("jwks", region="eu")
+    lab.clock.forward(seconds=601)
+
+    result = await lab.run("jwks", region="eu")
+
+    assert result.ok
+    assert result.findings == ()
+    assert measured(result, Quantity.JWKS_AGREEMENT) == [1]
 
 
 async def test_regions_that_agree_again_are_no_finding(lab: Lab, other_signer: Signer) -> None:
