@@ -15,12 +15,13 @@ from probes.browser_session import BrowserSession, SessionOptions
 from probes.checks.base import run_checks
 from probes.checks.callback import CALLBACK, Callback
 from probes.checks.token import Grant
-from probes.documents import text
+from probes.documents import JsonObject, number, text
 from probes.http import Http
+from probes.jose import parse_jws
 from probes.keys import KeySet
 from probes.memory import Memory
 from probes.metadata import Metadata, host_of, require_endpoint
-from probes.model import Check
+from probes.model import Check, ProbeFailure, Reason
 from probes.oauth_errors import refusal_of_authorization
 from probes.probe import Clock, Steps
 from probes.provider import fetch_keys
@@ -45,6 +46,7 @@ class SignedIn:
     keys: KeySet
     sub: str
     nonce: str = field(repr=False)
+    auth_time: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,8 @@ class CodeFlow:
             steps,
         )
         keys = await fetch_keys(self.http, self.metadata, steps)
-        sub = await self._sub(tokens, keys, nonce, user, steps)
-        return SignedIn(tokens, keys, sub, nonce)
+        claims = await self._identified(tokens, keys, nonce, user, steps)
+        return SignedIn(tokens, keys, text(claims, "sub"), nonce, number(claims, "auth_time"))
 
     def _url(self, state: str, nonce: str, verifier: str) -> str:
         """The authorization request (Core §3.1.2.1) with an S256 challenge (RFC 7636 §4.2)."""
@@ -121,12 +123,21 @@ class CodeFlow:
         if "error" in parameters:
             raise refusal_of_authorization(parameters)
 
-    async def _sub(self, tokens: Tokens, keys: KeySet, nonce: str, user: User | None, steps: Steps) -> str:
-        """Validates the ID token; gives its `sub`, and remembers it as that of this user."""
+    async def _identified(
+        self, tokens: Tokens, keys: KeySet, nonce: str, user: User | None, steps: Steps
+    ) -> JsonObject:
+        """Validates the ID token; gives its claims, and remembers its `sub` as that of this user.
+
+        Another `sub` fails one run and is then the known one: the synthetic account may have been made anew.
+        """
         who = (self.check.issuer.name, self.client.client_id, user.username if user else "")
         validator = Validator(self.http, self.metadata, keys, self.check, self.client, self.memory, self.clock)
         expected = Expected(nonce, tokens.access_token, previous_sub=self.memory.subs.get(who, ""))
-        jws = await validator.id_token(tokens.id_token, expected, steps)
-        sub = text(jws.claims, "sub")
-        self.memory.subs[who] = sub
-        return sub
+        try:
+            jws = await validator.id_token(tokens.id_token, expected, steps)
+        except ProbeFailure as failure:
+            if failure.reason is Reason.CLAIM_INVALID:
+                self.memory.subs[who] = text(parse_jws(tokens.id_token).claims, "sub")
+            raise
+        self.memory.subs[who] = text(jws.claims, "sub")
+        return jws.claims

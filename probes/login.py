@@ -14,9 +14,7 @@ from probes.checks.base import run_checks
 from probes.checks.userinfo import UserInfo
 from probes.client_credentials import client_of
 from probes.code_flow import CodeFlow, SignedIn, session_options
-from probes.documents import json_object
 from probes.http import Http
-from probes.jose import parse_jws
 from probes.memory import Memory
 from probes.metadata import Metadata
 from probes.model import Check, Stage
@@ -58,10 +56,7 @@ class LoginProbe:
                 steps, note, await self.http("GET", metadata.userinfo_endpoint, headers=headers), "userinfo"
             )
             steps.judge(run_checks(userinfo.ANSWER, UserInfo(response, {}, signed_in.sub)))
-            signed = response.media_type == "application/jwt"
-            document = (
-                parse_jws(response.body.decode("ascii", "replace")).claims if signed else json_object(response.body)
-            )
+            document = userinfo.claims_of(response, signed_in.keys)
             steps.judge(run_checks(userinfo.CLAIMS, UserInfo(response, document, signed_in.sub)))
 
 

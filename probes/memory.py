@@ -34,7 +34,7 @@ class Session:
     refresh_token: str = field(repr=False)
     sub: str
     nonce: str = field(repr=False)
-    begun: datetime
+    auth_time: float | None = None
 
 
 @dataclass(slots=True)

@@ -138,20 +138,20 @@ ROWS: tuple[ReasonRow, ...] = (
         "Fetch the key set several times and from each region; compare the kids.",
     ),
     ReasonRow(
-        _R.KID_UNKNOWN, _IDP, _BAD, _JWTS, "key-03",
+        _R.KID_UNKNOWN, _IDP, _BAD, _JWTS | {_S.USERINFO}, "key-03",
         "The token's kid is not in a freshly fetched key set.",
         "A key used before it was published, or removed too early.",
         "Fetch the key set and look for the token's kid; ask when keys were last rotated.",
     ),
     ReasonRow(
-        _R.SIGNATURE_INVALID, _IDP, _BAD, _JWTS, "key-04",
+        _R.SIGNATURE_INVALID, _IDP, _BAD, _JWTS | {_S.USERINFO}, "key-04",
         "The key is there, the signature does not verify.",
         "A kid used for two keys, the wrong key, or tampering.",
         "Compare the thumbprint of that kid with the one seen before.",
         security=True,
     ),
     ReasonRow(
-        _R.ALG_NOT_ALLOWED, _IDP, _BAD, _JWTS, "key-05",
+        _R.ALG_NOT_ALLOWED, _IDP, _BAD, _JWTS | {_S.USERINFO}, "key-05",
         "The token is signed with an algorithm that was not registered.",
         "Configuration, or an attack (none, HS256 with a public key).",
         "Compare the header's alg with the client's registration.",

@@ -39,6 +39,7 @@ class Expected:
     nonce: str = field(repr=False)
     access_token: str = field(repr=False)
     previous_sub: str = ""
+    previous_auth_time: float | None = None
     refreshed: bool = False
 
 
@@ -67,6 +68,7 @@ class Validator:
                 nonce=expected.nonce,
                 access_token=expected.access_token,
                 previous_sub=expected.previous_sub,
+                previous_auth_time=expected.previous_auth_time,
                 refreshed=expected.refreshed,
             )
             steps.judge(run_checks(id_token.CLAIMS, token))

@@ -33,6 +33,8 @@ class IdToken:
     access_token: str = field(default="", repr=False)
     previous_sub: str = ""
     """`sub` of the same synthetic user in an earlier run; empty when there was none."""
+    previous_auth_time: float | None = None
+    """`auth_time` of the login that a refresh goes back to; None when its ID token had none."""
     refreshed: bool = False
     """Issued at a refresh: no nonce is expected (Core §12.2)."""
 
@@ -116,16 +118,20 @@ def _acr(subject: IdToken) -> Iterator[str]:
 
 
 def _auth_time(subject: IdToken) -> Iterator[str]:
-    if subject.client.max_age is None:
-        return
     auth_time = number(subject.jws.claims, "auth_time")
     if auth_time is None:
-        if not subject.refreshed:  # Core §12.2 asks nothing of an ID token that leaves it out
+        if subject.client.max_age is not None:
             yield "auth_time is missing, and max_age was sent"
+        return
+    if subject.refreshed:
+        if subject.previous_auth_time not in (None, auth_time):
+            yield "auth_time is not that of the login which is refreshed (Core §12.2)"
+        return
+    if subject.client.max_age is None:
         return
     ago = subject.now.timestamp() - auth_time
     allowed = subject.client.max_age + _LATE_LOGIN + subject.issuer.policy.max_clock_offset
-    if ago > allowed and not subject.refreshed:
+    if ago > allowed:
         yield f"auth_time is {ago:.0f} s ago, max_age is {subject.client.max_age} s"
 
 
@@ -182,7 +188,9 @@ CLAIMS: tuple[ProtocolCheck[IdToken], ...] = (
     ProtocolCheck("IDT-07", _F, Reason.TOKEN_EXPIRED, "has not expired", f"{_RULES} rule 9", _expiry),
     ProtocolCheck("IDT-09", _F, Reason.NONCE_MISMATCH, "nonce is the one sent", f"{_RULES} rule 11", _nonce),
     ProtocolCheck("IDT-10", _F, _INVALID, "acr is one asked for", f"{_RULES} rule 12", _acr),
-    ProtocolCheck("IDT-11", _F, _INVALID, "auth_time fits max_age", f"{_RULES} rule 13", _auth_time),
+    ProtocolCheck(
+        "IDT-11", _F, _INVALID, "auth_time fits max_age, and stays at a refresh", f"{_RULES} rule 13; §12.2", _auth_time
+    ),
     ProtocolCheck("IDT-12", _F, _INVALID, "at_hash fits the access token", "OIDC Core §3.1.3.6", _at_hash),
     ProtocolCheck("IDT-13", _F, _INVALID, "sub is sound and stable", "OIDC Core §2, §8", _sub),
     ProtocolCheck("IDT-14", _W, _INVALID, "required claims are there", "OIDC Core §5.1", _required_claims),

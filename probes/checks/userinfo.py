@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from probes.checks.base import Problem, ProtocolCheck
-from probes.documents import JsonObject, problem_of_answer, text
+from probes.documents import JsonObject, json_object, problem_of_answer, text
 from probes.http import Response
+from probes.jose import ASYMMETRIC, parse_jws, verify
+from probes.keys import KeySet
 from probes.model import Reason, Severity
 
 
@@ -22,6 +24,19 @@ class UserInfo:
 
 _REFUSALS = {401: Reason.RESOURCE_REJECTED, 403: Reason.RESOURCE_FORBIDDEN}
 TYPES = frozenset({"application/json", "application/jwt"})
+
+
+def claims_of(response: Response, keys: KeySet) -> JsonObject:
+    """The claims of an answer that has passed `ANSWER`; those of a JWT only when one of the provider's keys signed it.
+
+    Raises ProbeFailure: bad_response, and those of `probes.jose.verify`.
+    """
+    if response.media_type != "application/jwt":
+        return json_object(response.body)
+    jws = parse_jws(response.body.decode("ascii", "replace"))
+    if not jws.alg.startswith("HS"):  # signed with the client's secret, when that was registered (OIDC Core §10.1)
+        verify(jws, keys, ASYMMETRIC)
+    return jws.claims
 
 
 def _answer(subject: UserInfo) -> Iterator[Problem]:
