@@ -15,7 +15,7 @@ def make_pool(settings: Settings, observer: BrowserObserver | None) -> BrowserPo
     """One browser for all checks, trusting the authorities of every issuer."""
     limits = settings.agent.browser
     options = PoolOptions(
-        launch=LaunchOptions(executable=limits.executable),
+        launch=LaunchOptions(executable=limits.executable, no_sandbox=limits.no_sandbox),
         ca_files=tuple(sorted(authorities(settings))),
         max_contexts=limits.max_contexts,
         max_age=limits.max_age,
