@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,13 @@ def _ca_file(issuer: object, folder: Path, environ: Mapping[str, str]) -> tuple[
     if not isinstance(ca_file, str) or not ca_file or "\x00" in ca_file:
         return None, ""
     path = (folder / ca_file).absolute()
-    return path, "" if path.is_file() else f"there is no file {str(path)!r}"
+    if not path.is_file():
+        return path, f"there is no file {str(path)!r}"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:  # ssl.SSLError is one
+        return path, f"{str(path)!r} holds no certificates in PEM form ({error.strerror})"
+    return path, ""
 
 
 def _in_order(problems: list[Problem], files: tuple[Path, ...]) -> list[Problem]:

@@ -10,7 +10,7 @@ from oidcwatch.resources import Workshop
 from oidcwatch.schedule import Job
 from oidcwatch.settings import Settings
 from oidcwatch.vantage import judged
-from probes.model import Check, ProbeFailure, ProbeResult, Reason
+from probes.model import Check, ProbeResult
 from probes.redact import Redactor
 from probes.run import run_once
 
@@ -45,17 +45,14 @@ def chosen(settings: Settings, patterns: Sequence[str], regions: Sequence[str] =
 async def run_jobs(
     settings: Settings, jobs: Sequence[Job], redact: Redactor, progress: Progress = lambda _: None
 ) -> list[ProbeResult]:
-    """Results in the order of the jobs; `progress` is told each as it comes."""
+    """Results in the order of the jobs; `progress` is told each as it comes. Raises OSError for a bad `ca_file`."""
     workshop = Workshop(settings, redact)
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(job: Job) -> ProbeResult:
         check, region = job
         async with gate:
-            try:
-                probe = workshop.probe(check, region)
-            except OSError as error:
-                raise ProbeFailure(Reason.PROBE_ERROR, f"{check.issuer.ca_file}: {error}") from error
+            probe = workshop.probe(check, region)
             result = await judged(await run_once(probe, check, region.name, redact), region, settings.references)
         progress(result)
         return result

@@ -103,7 +103,11 @@ def _discover(issuer: str, ca_file: Path | None) -> JsonObject:
     from probes.model import ProbeFailure
 
     try:
-        document = asyncio.run(_fetch(make_http(ca_file), discovery_url(issuer)))
+        http = make_http(ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        fail(f"{ca_file}: {error}")
+    try:
+        document = asyncio.run(_fetch(http, discovery_url(issuer)))
     except ProbeFailure as error:
         _give_up(issuer, error.detail)
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import certifi
 import pytest
 
 from oidcwatch.config import ConfigError, load
@@ -148,7 +150,7 @@ def test_explicit_login_steps_keep_their_order(write: Write) -> None:
 
 
 def test_authorities_may_be_named_by_a_path_or_by_a_variable(write: Write, tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("")
+    shutil.copy(certifi.where(), tmp_path / "ca.pem")
     by_path = write(ISSUER + "    tls: {ca_file: ca.pem}\n")
     found_by_path = load(by_path, {}).issuers[0].ca_file
 
@@ -156,6 +158,15 @@ def test_authorities_may_be_named_by_a_path_or_by_a_variable(write: Write, tmp_p
     found_by_variable = load(by_variable, {"ACME_CA": str(tmp_path / "ca.pem")}).issuers[0].ca_file
 
     assert found_by_path == found_by_variable == tmp_path / "ca.pem"
+
+
+def test_authorities_without_a_certificate_are_a_mistake_of_the_file(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("not a certificate")
+
+    (problem,) = _problems(write(ISSUER + "    tls: {ca_file: ca.pem}\n"))
+
+    assert "issuers[0].tls.ca_file: " in problem
+    assert "holds no certificates in PEM form" in problem
 
 
 def test_files_of_conf_d_add_issuers_and_sections_in_the_order_of_their_names(write: Write) -> None:
