@@ -64,6 +64,7 @@ class Agent:
     _probes: dict[tuple[str, str], Probe] = field(default_factory=dict)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _began: bool = False
+    _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     book: ResultsBook = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,14 +114,17 @@ class Agent:
 
     async def reload(self) -> None:
         """Puts the configuration in force as it is now; raises ReloadError, and keeps the old one, when it is bad."""
-        try:
-            settings = await asyncio.to_thread(self.load)
-            self._check_fixed(settings)
-            self._configure(settings)
-        except Exception as error:  # whatever it is, the agent goes on as it was
-            self._metrics.config_loaded(None)
-            log.error("the new configuration is refused, the old one stays in force: %s", error)
-            raise ReloadError(str(error)) from error
+        async with self._reloading:  # of two at once the slower would put the older file in force
+            if self._stop.is_set():
+                raise ReloadError("the agent is stopping")
+            try:
+                settings = await asyncio.to_thread(self.load)
+                self._check_fixed(settings)
+                self._configure(settings)
+            except Exception as error:  # whatever it is, the agent goes on as it was
+                self._metrics.config_loaded(None)
+                log.error("the new configuration is refused, the old one stays in force: %s", error)
+                raise ReloadError(str(error)) from error
         log.info("configuration reloaded: %d checks", len(settings.checks))
 
     def _check_fixed(self, settings: Settings) -> None:
@@ -129,6 +133,7 @@ class Agent:
         fixed: Mapping[str, tuple[object, object]] = {
             "region and egress": (before.regions, settings.regions),
             "agent": (before.agent, settings.agent),
+            "log": (before.log, settings.log),
             "the issuers' ca_file": (authorities(before), authorities(settings)),  # the one browser trusts them all
         }
         changed = [name for name, (old, new) in fixed.items() if old != new]
@@ -146,6 +151,7 @@ class Agent:
         self._exporter.configure(settings.checks)
         self.book.configure(settings.checks)
         self._workshop, self._probes, self.settings = workshop, probes, settings
+        workshop.forget()
         self._schedule.place(jobs)
         self._metrics.config_loaded(self.clock())
 
@@ -204,6 +210,7 @@ class Agent:
                 loop.remove_signal_handler(number)
 
     async def _shut_down(self, server: uvicorn.Server, pages: asyncio.Task[None]) -> None:
+        self.stop()  # also when the time is over: no reload any more
         drain = self.settings.agent.drain
         cancelled = await self._schedule.drain(drain)
         if cancelled:
@@ -236,7 +243,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise OSError(
+            f"cannot listen on {host}:{port}: {error.strerror}; another agent, or change agent.listen"
+        ) from error
     return listener
 
 

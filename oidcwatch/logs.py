@@ -44,7 +44,8 @@ def set_up_logging(redact: Redactor, level: str, as_json: bool = False) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # one line a run at `info`
+    for name in ("apscheduler", "uvicorn"):  # one line a run at `info`; "uvicorn.error: Started server process"
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def redactor_for(context: typer.Context, log: LogSettings | None = None) -> Redactor:

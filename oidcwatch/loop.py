@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -19,4 +20,9 @@ def run_loop(main: Coroutine[Any, Any, T]) -> T:
     else:
         factory = new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main)
+        try:
+            return runner.run(main)
+        except KeyboardInterrupt:
+            # What is torn down in mid-flight, such as the browser's driver, complains at length about just that.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+            raise

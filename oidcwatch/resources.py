@@ -50,9 +50,12 @@ class Workshop:
         return PROBES[check.probe].build(resources)
 
     def renewed(self, settings: Settings) -> Workshop:
-        """For other settings: the same browser, and of the memory what still concerns them. Authorities are read anew."""
-        self.memory.keep_only({issuer.name for issuer in settings.issuers})
+        """For other settings: the same browser and memory. Authorities are read anew."""
         return replace(self, settings=settings, _clients={})
+
+    def forget(self) -> None:
+        """Drops what the memory holds of issuers that are not in the settings."""
+        self.memory.keep_only({issuer.name for issuer in self.settings.issuers})
 
     async def close(self) -> None:
         """Ends the browser, if there is one."""

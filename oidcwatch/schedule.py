@@ -76,6 +76,7 @@ class Schedule:
             self._scheduler.remove_job(name)
             del self._jobs[name]
             self._last_due.pop(name, None)
+            self._due.pop(name, None)
         for name, job in wanted.items():
             if name not in self._jobs:
                 self._add(name, job)
@@ -133,15 +134,17 @@ class Schedule:
         self._last_due[event.job_id] = due
 
     async def _run(self, name: str) -> None:
-        check, region = self._jobs[name]
+        job, due = self._jobs.get(name), self._due.get(name)
+        if job is None or due is None:  # left the configuration between being handed over and starting
+            return
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine always runs in a task
         self._running.add(task)
         try:
             async with self._gate:
-                self.observer.run_started((datetime.now(UTC) - self._due[name]).total_seconds())
+                self.observer.run_started((datetime.now(UTC) - due).total_seconds())
                 try:
-                    await self.run(check, region)
+                    await self.run(*job)
                 finally:
                     self.observer.run_ended()
         finally:

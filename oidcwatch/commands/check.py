@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oidcwatch.commands.common import JsonOption, fail, print_json
+from oidcwatch.commands.common import JsonOption, console, fail, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,7 @@ def check(
     from oidcwatch.inspection import inspect, issuer_from
     from oidcwatch.logs import redactor_for
     from oidcwatch.loop import run_loop
+    from oidcwatch.progress import waiting_for
     from probes.checks.base import has_failure
 
     redact = redactor_for(context)
@@ -57,7 +58,8 @@ def check(
     except ValueError as error:
         fail(str(error))
     try:
-        findings, broken = run_loop(inspect(subject, redact))
+        with waiting_for(f"looking at {issuer}"):
+            findings, broken = run_loop(inspect(subject, redact))
     except OSError as error:
         fail(f"{ca_file}: {error}")
     if json:
@@ -69,11 +71,12 @@ def check(
 
 
 def _print(issuer: str, findings: Sequence[Finding]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    from exporters.report import printable
+
+    out = console()
     colours = {"failure": "bold red", "warning": "yellow", "info": "cyan"}
     table = Table(box=None, pad_edge=False)
     for column in ("id", "severity", "finding", "citation"):
@@ -82,9 +85,10 @@ def _print(issuer: str, findings: Sequence[Finding]) -> None:
         table.add_row(
             finding.check_id,
             Text(finding.severity, colours[finding.severity]),
-            Text(finding.message),
+            Text(printable(finding.message)),
             Text(finding.citation, "dim"),
         )
-    console.print(f"[bold]{len(findings)} findings[/] for {issuer}" if findings else f"No findings for {issuer}")
+    found = f"{len(findings)} finding{'s' * (len(findings) > 1)}" if findings else "No findings"
+    out.print(Text.assemble((found, "bold"), f" for {issuer}"))
     if findings:
-        console.print(table)
+        out.print(table)

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from oidcwatch.config import ConfigError, Loaded
     from oidcwatch.settings import Settings
 
 BAD_CALL = 2
 """Exit code for a bad configuration or call."""
 DEFAULT_CONFIG = Path("oidcwatch.yaml")
+_UNFOLDED = 10_000  # columns
 
 ConfigOption = Annotated[
     Path,
@@ -27,6 +30,9 @@ ConfigOption = Annotated[
         envvar="OIDCWATCH_CONFIG",
         help="Configuration file; conf.d/*.yaml beside it is read too.",
     ),
+]
+ForOption = Annotated[
+    str | None, typer.Option("--for", metavar="DURATION", help="End by itself after so long, e.g. 90s.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
@@ -40,6 +46,26 @@ def fail(message: str) -> NoReturn:
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def console() -> Console:
+    """Standard output for tables and texts; in a pipe or a file no line is folded."""
+    from rich.console import Console
+
+    out = Console()
+    return out if out.is_terminal else Console(width=_UNFOLDED)
+
+
+def seconds_of(duration: str | None) -> float | None:
+    """The value of `--for` in seconds; bare numbers are seconds. One that is no duration exits with 2."""
+    from oidcwatch.config_duration import parse_duration
+
+    if not duration:
+        return None
+    try:
+        return parse_duration(duration + "s" if duration.isdecimal() else duration)
+    except ValueError:
+        fail(f"--for: {duration!r} is no duration; write it like 90s, 5m or 1h")
 
 
 def load_both_or_exit(path: Path, *, as_json: bool = False) -> Loaded:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oidcwatch.commands.common import JsonOption, fail, print_json
+from oidcwatch.commands.common import ForOption, JsonOption, console, fail, print_json, seconds_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from oidcwatch.demo import Demo
+    from probes.model import ProbeResult
 
 
 def register(parent: typer.Typer) -> None:
@@ -19,9 +22,7 @@ def register(parent: typer.Typer) -> None:
 
 def demo(
     context: typer.Context,
-    duration: Annotated[
-        str | None, typer.Option("--for", metavar="DURATION", help="End by itself after so long, e.g. 90s.")
-    ] = None,
+    duration: ForOption = None,
     json: JsonOption = False,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 9464,
 ) -> None:
@@ -35,7 +36,6 @@ def demo(
       oidcwatch demo
       oidcwatch demo --for 90s --json
     """
-    from oidcwatch.config_duration import parse_duration
     from oidcwatch.logs import redactor_for
 
     try:
@@ -43,10 +43,7 @@ def demo(
         from sandbox.launch import SandboxError
     except ImportError as error:
         fail(f"the embedded provider is not installed ({error.name} is missing): pip install 'oidcwatch[sandbox]'")
-    try:
-        seconds = parse_duration(duration) if duration else None
-    except ValueError:
-        fail(f"--for: {duration!r} is no duration; write it like 90s, 5m or 1h")
+    seconds = seconds_of(duration)
     redact = redactor_for(context)
     try:
         with demo_parts(port) as parts:
@@ -66,18 +63,20 @@ def _run(parts: Demo, redact: Any, seconds: float | None) -> list[dict[str, Any]
     from oidcwatch.config import load
     from oidcwatch.demo import Tally
     from oidcwatch.loop import run_loop
+    from oidcwatch.progress import tally_of
 
     settings = load(parts.config, parts.environ)
     tally = Tally()
 
-    async def serve() -> None:
+    async def serve(told: Callable[[ProbeResult], None]) -> None:
         agent = Agent(
             settings, lambda: load(parts.config, parts.environ), redact,
-            environ=parts.environ, publish_also=(tally.publish,),
+            environ=parts.environ, publish_also=(tally.publish, told),
         )  # fmt: skip
         await agent.serve(ready=lambda url: _welcome(url, parts, seconds), seconds=seconds)
 
-    run_loop(serve())
+    with tally_of(seconds) as told:
+        run_loop(serve(told))
     return tally.summary()
 
 
@@ -95,7 +94,6 @@ def _welcome(url: str, parts: Demo, seconds: float | None) -> None:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -105,4 +103,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         values = (row["check"], row["region"], row["runs"], row["successes"], row["last_reason"] or "-")
         table.add_row(*map(str, values), f"{row['p50']:.3f}", f"{row['p95']:.3f}")
-    Console().print(table)
+    console().print(table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oidcwatch.commands.common import DEFAULT_CONFIG, ConfigOption, JsonOption, fail, load_or_exit, print_json
+from oidcwatch.commands.common import DEFAULT_CONFIG, ConfigOption, JsonOption, console, fail, load_or_exit, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +51,6 @@ def probe(
       oidcwatch probe jwks --json | jq '.[].findings'
       oidcwatch probe --junit results.xml
     """
-    from rich.console import Console
-
     from exporters.report import exit_code, print_report, results_json
     from exporters.report import junit as junit_xml
     from oidcwatch.logs import redactor_for
@@ -62,21 +60,33 @@ def probe(
 
     settings = load_or_exit(config, as_json=json)
     redact = redactor_for(context, settings.log)
+    if junit and not junit.parent.is_dir():
+        fail(f"--junit: there is no folder {junit.parent}")
     try:
         jobs = chosen(settings, checks or [], region or [])
     except LookupError as error:
         fail(str(error))
-    with progress_of(len(jobs), quiet=json) as progress:
-        results = run_loop(run_jobs(settings, jobs, redact, progress))
+    try:
+        with progress_of(len(jobs), quiet=json) as progress:
+            results = run_loop(run_jobs(settings, jobs, redact, progress))
+    except OSError as error:
+        fail(str(error))
     if artifacts:
         _keep(results, artifacts)
-    if junit:
-        junit.write_text(junit_xml(results), encoding="utf-8")
     if json:
         print_json(results_json(results))
     else:
-        print_report(results, Console())
+        print_report(results, console())
+    if junit:
+        _write(junit, junit_xml(results))
     raise typer.Exit(exit_code(results))
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        fail(f"--junit: cannot write {path}: {error.strerror}")
 
 
 def _keep(results: Sequence[ProbeResult], directory: Path) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Annotated
 
 import typer
 
-from oidcwatch.commands.common import DEFAULT_CONFIG, ConfigOption, fail, load_or_exit
+from oidcwatch.commands.common import DEFAULT_CONFIG, ConfigOption, ForOption, fail, load_or_exit, seconds_of
 
 
 def register(parent: typer.Typer) -> None:
@@ -20,9 +19,7 @@ def register(parent: typer.Typer) -> None:
 def run(
     context: typer.Context,
     config: ConfigOption = DEFAULT_CONFIG,
-    seconds: Annotated[
-        float | None, typer.Option("--for", metavar="SECONDS", min=1, help="End by itself after so long.")
-    ] = None,
+    duration: ForOption = None,
 ) -> None:
     """Run every check on its schedule and serve /metrics and the status page, until stopped.
 
@@ -40,6 +37,7 @@ def run(
     from oidcwatch.logs import redactor_for
     from oidcwatch.loop import run_loop
 
+    seconds = seconds_of(duration)
     settings = load_or_exit(config)
     redact = redactor_for(context, settings.log)
 

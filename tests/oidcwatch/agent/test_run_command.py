@@ -126,10 +126,34 @@ def test_a_taken_port_is_a_clear_error(bench: Any) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_it_ends_by_itself_after_the_given_time(bench: Any) -> None:
-    done = bench.run("run", "-c", str(bench.write(bench.document("discovery"))), "--for", "2")
+@pytest.mark.parametrize("duration", ["2", "2s"])
+def test_it_ends_by_itself_after_the_given_time(bench: Any, duration: str) -> None:
+    done = bench.run("run", "-c", str(bench.write(bench.document("discovery"))), "--for", duration)
 
     assert done.returncode == 0
+
+
+def test_a_reload_that_changes_the_log_says_that_it_needs_a_restart(bench: Any) -> None:
+    with bench.agent(bench.document("discovery")) as agent:
+        agent.write({**bench.document("discovery"), "log": {"level": "debug"}})
+
+        status, text = agent.get("/-/reload", method="POST")
+
+        assert status == 500
+        assert "log changed: restart" in text
+
+
+def test_no_reload_while_it_stops(bench: Any) -> None:
+    bench.sandbox.control.proxy_rules([{"path": "^/.well-known/", "kind": "delay", "seconds": 4}])
+    with bench.agent(bench.document("discovery", every="10s")) as agent:
+        agent.until(lambda: agent.metric("oidcwatch_runs_in_flight") == 1)
+        agent.process.terminate()
+        agent.until(lambda: "waiting up to" in agent.log.read_text())
+
+        status, text = agent.get("/-/reload", method="POST")
+
+        assert status == 500
+        assert "stopping" in text
 
 
 def test_a_reload_with_another_authority_says_that_it_needs_a_restart(bench: Any) -> None:
