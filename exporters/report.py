@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from probes.model import Failure, Finding, ProbeResult, Reason, Severity
+from probes.model import Failure, Finding, Outcome, ProbeResult, Reason, Severity
 from probes.reasons import REASONS, outcome
 
 Json = dict[str, Any]
@@ -176,9 +177,18 @@ def print_report(results: Sequence[ProbeResult], console: Console) -> None:
                 console.print(Text(printable(f"{result.check.name}: {_finding_line(finding)}"), "yellow"))
 
 
+_VERDICTS: Mapping[Outcome, Text] = MappingProxyType(
+    {
+        Outcome.SUCCESS: Text("ok", "green"),
+        Outcome.FAILURE: Text("failed", "bold red"),
+        Outcome.EXCLUDED: Text("excluded", "yellow"),
+    }
+)
+
+
 def _cells(result: ProbeResult) -> tuple[Text, ...]:
     failure = result.failure
-    verdict = Text("failed", "bold red") if failure else Text("ok", "green")
+    verdict = _VERDICTS[outcome(failure.reason if failure else None)]
     return (
         Text(result.check.name),
         Text(result.region),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -105,6 +106,12 @@ def test_the_text_report_says_what_to_do_about_a_failure(make: Make) -> None:
     assert "owner    identity provider" in report
     assert "confirm  The provider's error log" in report
     assert "warning ROT-08: max-age is 30 s" in report
+
+
+def test_the_text_report_calls_a_run_that_is_no_evidence_excluded(make: Make) -> None:
+    report = text(make.result(reason=Reason.PROBE_ERROR))
+
+    assert re.search(r"acme/portal/login +eu +excluded +token +probe_error", report)
 
 
 def test_the_text_report_gives_a_provider_no_control_of_the_terminal(make: Make) -> None:

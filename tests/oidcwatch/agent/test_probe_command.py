@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from typing import Any
 from xml.etree import ElementTree
 
@@ -76,6 +80,45 @@ def test_junit_holds_the_failure(bench: Any) -> None:
     failure = ElementTree.parse(target).getroot().find(".//failure")  # noqa: S314 - we wrote it
     assert failure is not None
     assert "issuer_mismatch" in ElementTree.tostring(failure, "unicode")
+
+
+def test_a_junit_file_that_cannot_be_written_is_a_bad_call_before_anything_runs(bench: Any) -> None:
+    config = bench.write(bench.document("discovery"))
+
+    done = bench.run("probe", "-c", str(config), "--junit", str(bench.folder / "absent" / "results.xml"))
+
+    assert done.returncode == 2
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+
+
+def test_in_a_pipe_no_line_is_folded(bench: Any) -> None:
+    done = bench.run("check", bench.sandbox.issuer)
+
+    assert "findings for" in done.stdout
+    assert all(line.split()[0].rpartition("-")[2].isdigit() for line in done.stdout.splitlines()[2:])
+
+
+def test_an_issuer_that_looks_like_markup_is_printed_as_it_is(bench: Any) -> None:
+    done = bench.run("check", "http://127.0.0.1:9/[/bold]")
+
+    assert done.returncode == 1
+    assert "http://127.0.0.1:9/[/bold]" in done.stdout
+
+
+def test_an_interrupt_ends_the_browser_without_a_traceback(bench: Any) -> None:
+    bench.sandbox.control.fault("login-page-changed")  # so that the login waits
+    config = bench.write(bench.document("login"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "oidcwatch", "probe", "-c", str(config)],
+        env=bench.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(3)
+
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+
+    assert (process.returncode, output) == (130, "")
+    assert "Traceback" not in errors
 
 
 def test_evidence_of_a_failed_login_is_kept(bench: Any) -> None:
