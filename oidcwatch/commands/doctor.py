@@ -19,7 +19,7 @@ def register(parent: typer.Typer) -> None:
 def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Examine this installation: Python, packages, browser, secrets, disk, port; each problem comes with its remedy.
 
-    Without a configuration file it looks only at what does not depend on one. Sends nothing; shows no secret.
+    Without ./oidcwatch.yaml and --config it looks only at what does not depend on one. Sends nothing; shows no secret.
     Exit code: 0 all is well, 1 something is missing.
 
     \b
@@ -40,6 +40,9 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> N
             diagnoses.append(
                 Diagnosis("configuration", False, str(error.problems[0]), f"oidcwatch config check -c {config}")
             )
+    elif config != DEFAULT_CONFIG:
+        remedy = f"oidcwatch init https://your-issuer.example --out {config}"
+        diagnoses.append(Diagnosis("configuration", False, f"{config} does not exist", remedy))
     else:
         diagnoses.append(Diagnosis("configuration", True, f"{config} does not exist: looked at the machine only"))
     diagnoses += examine(settings)

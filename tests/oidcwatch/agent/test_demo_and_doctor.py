@@ -54,6 +54,13 @@ def test_the_doctor_names_a_missing_secret_and_how_to_mend_it(bench: Any) -> Non
     assert "try:" in done.stdout
 
 
+def test_the_doctor_misses_a_configuration_that_was_named(bench: Any) -> None:
+    done = bench.run("doctor", "-c", str(bench.folder / "typo.yaml"))
+
+    assert done.returncode == 1
+    assert "typo.yaml does not exist" in done.stdout
+
+
 def test_the_doctor_never_shows_a_secret(bench: Any) -> None:
     config = bench.write(bench.document("discovery", "login", "client_credentials"))
 
