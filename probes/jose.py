@@ -19,7 +19,21 @@ from probes.keys import Key, KeySet
 from probes.model import ProbeFailure, Reason
 
 ASYMMETRIC = frozenset(
-    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519"}
+    {
+        "RS256",
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "ES256",
+        "ES384",
+        "ES512",
+        "ES256K",
+        "EdDSA",
+        "Ed25519",
+        "Ed448",
+    }
 )
 _MAX_TOKEN = 64 * 1024
 _BASE64URL = re.compile(r"[A-Za-z0-9_.-]+")  # and the dots between the parts
@@ -110,4 +124,5 @@ def _verifies(algorithm: Algorithm, jws: Jws, key: Key) -> bool:
 @cache
 def _algorithms() -> dict[str, Algorithm]:
     algorithms = get_default_algorithms()
-    return {**algorithms, "Ed25519": algorithms["EdDSA"]}  # RFC 9864 gives the same signature a name of its own
+    # RFC 9864 gives the same signatures names of their own.
+    return {**algorithms, "Ed25519": algorithms["EdDSA"], "Ed448": algorithms["EdDSA"]}

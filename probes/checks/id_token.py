@@ -135,16 +135,24 @@ def _auth_time(subject: IdToken) -> Iterator[str]:
         yield f"auth_time is {ago:.0f} s ago, max_age is {subject.client.max_age} s"
 
 
+_ED448_SIGNATURE = 114  # bytes, and as many of SHAKE256 are hashed to (RFC 8032 §5.2)
 _HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
+
+
+def _digest(jws: Jws, data: bytes) -> bytes:
+    """By the hash that goes with the alg's number, or that EdDSA uses itself (RFC 8032 §5); empty when there is none."""
+    if jws.alg.startswith("Ed"):
+        ed448 = len(jws.signature) == _ED448_SIGNATURE  # the name EdDSA does not say which curve
+        return hashlib.shake_256(data).digest(_ED448_SIGNATURE) if ed448 else hashlib.sha512(data).digest()
+    algorithm = _HASHES.get(jws.alg[-3:])
+    return algorithm(data).digest() if algorithm else b""
 
 
 def _at_hash(subject: IdToken) -> Iterator[str]:
     found = text(subject.jws.claims, "at_hash")
-    # The hash goes with the alg's number; Ed25519 uses SHA-512 as EdDSA itself does.
-    algorithm = hashlib.sha512 if subject.jws.alg.startswith("Ed") else _HASHES.get(subject.jws.alg[-3:])
-    if not found or not subject.access_token or algorithm is None:
+    digest = _digest(subject.jws, subject.access_token.encode("ascii", "replace"))
+    if not found or not subject.access_token or not digest:
         return
-    digest = algorithm(subject.access_token.encode("ascii", "replace")).digest()
     if found != base64url_encode(digest[: len(digest) // 2]).decode():
         yield "at_hash does not belong to the access token"
 

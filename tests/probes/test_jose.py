@@ -7,9 +7,11 @@ import contextlib
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed448
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +72,15 @@ def test_ed25519_is_another_name_for_eddsa_with_that_curve(ed_signer: Signer) ->
     key = verify(parse_jws(token), key_set(ed_signer.jwk(alg="Ed25519")), frozenset({"Ed25519"}))
 
     assert key.kid == "key-ed"
+
+
+@pytest.mark.parametrize("alg", ["EdDSA", "Ed448"])
+def test_ed448_has_two_names_too(ed_signer: Signer, alg: str) -> None:
+    signer = replace(ed_signer, kid="key-448", private=ed448.Ed448PrivateKey.generate())
+    signing_input = f"{b64(json.dumps({'alg': alg, 'kid': signer.kid}).encode())}.{b64(b'{}')}"
+    token = f"{signing_input}.{b64(signer.private.sign(signing_input.encode()))}"
+
+    assert verify(parse_jws(token), key_set(signer.jwk(alg=alg)), frozenset({alg})).kid == "key-448"
 
 
 def test_an_unsigned_token_is_refused_even_when_none_is_allowed(signer: Signer) -> None:

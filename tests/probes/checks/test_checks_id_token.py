@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -162,6 +162,15 @@ def test_at_hash_is_the_left_half_of_the_hash_that_belongs_to_the_algorithm(
     assert "IDT-12" in {
         id for id, _, _ in findings_of(subject(build, good(claims={"at_hash": left}, header={"alg": alg})))
     }
+
+
+def test_at_hash_of_ed448_is_half_of_what_that_curve_hashes_to(build: Build) -> None:
+    half = hashlib.shake_256(ACCESS_TOKEN.encode()).digest(114)[:57]
+    claims = {"at_hash": base64.urlsafe_b64encode(half).rstrip(b"=").decode()}
+    token = subject(build, good(claims=claims, header={"alg": "EdDSA"}))
+
+    assert findings_of(replace(token, jws=replace(token.jws, signature=bytes(114)))) == set()
+    assert findings_of(replace(token, jws=replace(token.jws, signature=bytes(64)))) != set()
 
 
 JSON = st.recursive(
