@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from probes.checks import callback
 from probes.checks.token import REGISTERED_ERRORS, Grant, TokenAnswer
 from probes.documents import host_and_path, reason_of_status, text
 from probes.model import ProbeFailure, Reason
@@ -59,7 +60,7 @@ def refusal_of_token_endpoint(answer: TokenAnswer) -> ProbeFailure:
     return ProbeFailure(
         reason,
         f"HTTP status {status}{where}{_described(error, text(answer.document, 'error_description'))}",
-        oauth_error=registered_or_other(error),
+        oauth_error=_registered_or_other(error, REGISTERED_ERRORS),
     )
 
 
@@ -69,7 +70,7 @@ def refusal_of_authorization(parameters: Mapping[str, str]) -> ProbeFailure:
     return ProbeFailure(
         _AUTHORIZATION.get(error, Reason.REQUEST_REJECTED),
         f"the provider answered{_described(error, parameters.get('error_description', ''))}",
-        oauth_error=error if error in _AUTHORIZATION else registered_or_other(error),
+        oauth_error=_registered_or_other(error, callback.REGISTERED_ERRORS),
     )
 
 
@@ -87,9 +88,9 @@ OUTCOMES = ("ok", *sorted(REGISTERED_ERRORS), "http_4xx", "http_5xx", "network")
 """Every value that the label `outcome` can take."""
 
 
-def registered_or_other(error: str) -> str:
-    """A code fit for a label: itself when it is registered, "other" for anything else, empty for none."""
-    return error if not error or error in REGISTERED_ERRORS else "other"
+def _registered_or_other(error: str, registered: frozenset[str]) -> str:
+    """A code fit for a label: itself when that endpoint may say it, "other" for anything else, empty for none."""
+    return error if not error or error in registered else "other"
 
 
 def _described(error: str, description: str) -> str:

@@ -106,6 +106,7 @@ def test_a_redirect_says_where_to_without_its_query(answer: Answer) -> None:
         ("temporarily_unavailable", _R.RATE_LIMITED, "temporarily_unavailable"),
         ("server_error", _R.SERVER_ERROR, "server_error"),
         ("invalid_scope", _R.REQUEST_REJECTED, "invalid_scope"),
+        ("unsupported_response_type", _R.REQUEST_REJECTED, "unsupported_response_type"),
         ("unheard_of", _R.REQUEST_REJECTED, "other"),
     ],
 )

@@ -135,6 +135,13 @@ def test_expires_in_is_compared_with_the_token_itself(build: Build, signer: Sign
     assert {id for id, _, _ in findings_of(subject(build, case))} == ids
 
 
+def test_expires_in_counts_from_the_answer_whatever_iat_says(build: Build, signer: Signer) -> None:
+    now = int(build.now.timestamp())
+    token = signer.sign({"iat": now - 300, "exp": now + 300})
+
+    assert findings_of(subject(build, Case("", F, R.BAD_RESPONSE, {"access_token": token}))) == set()
+
+
 @pytest.mark.parametrize("token", ["eyJ.a.b", "eyJhbGciOiJub25lIn0.W10.", "eyJhbGciOiJub25lIn0.!.a"])
 def test_an_access_token_that_only_looks_like_a_jws_is_left_alone(build: Build, token: str) -> None:
     assert findings_of(subject(build, Case("", F, R.BAD_RESPONSE, {"access_token": token}))) == set()
