@@ -72,7 +72,13 @@ class CodeFlow:
         credentials = await self._credentials(user, steps)
         async with self.memory.turn_of(self.check.issuer.name, user.username if user else ""):
             parameters = await authorize(
-                session, request, credentials, self.client.login, steps, self.clock, partial(self._accept, state, steps)
+                session,
+                request,
+                credentials,
+                self.client.login,
+                steps,
+                self.clock,
+                partial(self._accept, session, state, steps),
             )
         endpoint = TokenEndpoint(self.http, self.secrets, self.metadata, self.check, self.client)
         tokens = await endpoint.request(
@@ -116,9 +122,10 @@ class CodeFlow:
         totp = steps.hide(await self.secrets(user.totp)) if user.totp else ""
         return Credentials(user.username, password, totp)
 
-    def _accept(self, state: str, steps: Steps, parameters: Mapping[str, str]) -> None:
+    def _accept(self, session: BrowserSession, state: str, steps: Steps, parameters: Mapping[str, str]) -> None:
         """Judges the authorization response; raises ProbeFailure unless it is a sound one with a code."""
-        answer = Callback(self.check.issuer, parameters, state, self.metadata.iss_parameter_supported)
+        promised = self.metadata.iss_parameter_supported
+        answer = Callback(self.check.issuer, parameters, state, promised, session.egress.plain_hops)
         steps.judge(run_checks(CALLBACK, answer))
         if "error" in parameters:
             raise refusal_of_authorization(parameters)

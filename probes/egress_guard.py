@@ -94,6 +94,12 @@ class Egress:
             return "host"
         return "content" if kind in _NEVER_NEEDED else ""
 
+    @property
+    def plain_hops(self) -> tuple[str, ...]:
+        """Hosts that documents were asked of over http, without those that were never reached."""
+        sent = (urlsplit(record.url) for record in self.requests if record.kind == "Document" and not record.blocked)
+        return tuple(sorted({(url.hostname or "") for url in sent if url.scheme == "http"}))
+
     def record(self, request: Event, kind: str, blocked: str, *, of_tab: bool) -> None:
         """Keep the request for the evidence of a failed run; a page in a loop must not fill the memory."""
         at = time.perf_counter() - self.started

@@ -18,6 +18,8 @@ class Callback:
     parameters: Mapping[str, str] = field(repr=False)
     state: str = field(repr=False)
     iss_supported: bool
+    plain_hops: tuple[str, ...] = ()
+    """Hosts that the browser was led through over http."""
 
 
 # RFC 6749 §4.1.2.1, OIDC Core §3.1.2.6.
@@ -35,6 +37,16 @@ REGISTERED_ERRORS = frozenset(
 def _parameters(subject: Callback) -> Iterator[str]:
     if not subject.parameters.get("code") and not subject.parameters.get("error"):
         yield f"the callback has neither code nor error, only {sorted(subject.parameters)[:8]}"
+
+
+def _hops(subject: Callback) -> Iterator[str]:
+    if subject.plain_hops and not subject.issuer.policy.allow_http:
+        yield f"the way to the callback leads over http, through {', '.join(subject.plain_hops[:4])}"
+
+
+def _arrival(subject: Callback) -> Iterator[str]:
+    yield from _parameters(subject)
+    yield from _hops(subject)
 
 
 def _state(subject: Callback) -> Iterator[str]:
@@ -62,7 +74,14 @@ def _error(subject: Callback) -> Iterator[str]:
 _F, _W = Severity.FAILURE, Severity.WARNING
 
 CALLBACK: tuple[ProtocolCheck[Callback], ...] = (
-    ProtocolCheck("AUTH-01", _F, Reason.BAD_RESPONSE, "code or error arrives", "RFC 6749 §4.1.2", _parameters),
+    ProtocolCheck(
+        "AUTH-01",
+        _F,
+        Reason.BAD_RESPONSE,
+        "code or error arrives, by https all the way",
+        "RFC 6749 §3.1, §4.1.2",
+        _arrival,
+    ),
     ProtocolCheck("AUTH-02", _F, Reason.STATE_MISMATCH, "state comes back as sent", "RFC 6749 §4.1.2, §10.12", _state),
     ProtocolCheck("AUTH-03", _F, Reason.ISSUER_MISMATCH, "iss is the issuer", "RFC 9207 §2.4", _iss),
     ProtocolCheck(

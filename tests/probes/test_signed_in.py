@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from probes.authorize import AuthorizationRequest
+from probes.egress_guard import Egress
 from probes.http import HttpClient
 from probes.model import Check, ProbeResult, Reason, Stage
+from probes.probe import Steps
 from probes.registry import PROBES, Resources
 from probes.run import run_once
 from probes.subjects import Region, SecretRef
@@ -24,12 +27,20 @@ TOKEN, USERINFO = "/token", "/userinfo"
 NOT_STORED: dict[str, Any] = {"cache_control": "no-store", "pragma": "no-cache"}
 
 
+@dataclass(frozen=True, slots=True)
 class Browsers:
-    """A pool whose sessions nobody looks at."""
+    """A pool whose sessions have nothing but a way out."""
+
+    scheme: str
+    """Of the one document; the image and the callback have http always."""
 
     @asynccontextmanager
-    async def session(self, options: object) -> AsyncIterator[None]:
-        yield None
+    async def session(self, options: object) -> AsyncIterator[SimpleNamespace]:
+        egress = Egress(frozenset())
+        for kind, blocked in (("Document", ""), ("Image", ""), ("Document", "callback")):
+            scheme = self.scheme if kind == "Document" and not blocked else "http"
+            egress.record({"method": "GET", "url": f"{scheme}://login.acme.example/"}, kind, blocked, of_tab=True)
+        yield SimpleNamespace(egress=egress)
 
 
 @dataclass(slots=True)
@@ -40,6 +51,7 @@ class Person:
     claims: dict[str, Any] = field(default_factory=dict)
     members: dict[str, Any] = field(default_factory=dict)
     nonce: str = ""
+    scheme: str = "https"
     logins: int = 0
 
     def answer(self) -> None:
@@ -56,7 +68,7 @@ class Person:
         request: AuthorizationRequest,
         user: object,
         form: object,
-        steps: object,
+        steps: Steps,
         clock: object,
         accept: Callable[[Mapping[str, str]], None],
     ) -> dict[str, str]:
@@ -65,7 +77,8 @@ class Person:
         self.nonce = asked["nonce"]
         self.answer()
         parameters = {"code": "a-code", "state": asked["state"], "iss": self.lab.issuer.url}
-        accept(parameters)
+        with steps(Stage.CALLBACK):
+            accept(parameters)
         return parameters
 
     async def run(self, kind: str) -> ProbeResult:
@@ -78,7 +91,7 @@ class Person:
             region=Region("eu"),
             redact=lab.redact,
             clock=lab.clock,
-            browsers=Browsers,  # type: ignore[arg-type] # a pool is more than its sessions
+            browsers=lambda: Browsers(self.scheme),  # type: ignore[arg-type, return-value] # a pool is more than its sessions
         )
         return await run_once(PROBES[kind].build(resources), check, "eu", lab.redact, lab.clock)
 
@@ -140,3 +153,9 @@ async def test_a_signed_userinfo_answer_is_believed_only_with_a_published_key(
     result = await person.run("login")
 
     assert why(result) == ((reason, Stage.USERINFO) if reason else None)
+
+
+async def test_a_way_to_the_callback_without_tls_fails_the_login(person: Person) -> None:
+    person.scheme = "http"
+
+    assert why(await person.run("login")) == (Reason.BAD_RESPONSE, Stage.CALLBACK)

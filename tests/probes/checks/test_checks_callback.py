@@ -63,6 +63,17 @@ def test_a_mistake_leads_to_its_finding_and_no_other(
     assert STATE not in finding.message
 
 
+@pytest.mark.parametrize(("allow_http", "ids"), [(False, ["AUTH-01"]), (True, [])])
+def test_a_hop_without_tls_is_a_failure_unless_the_policy_allows_it(
+    build: Build, allow_http: bool, ids: list[str]
+) -> None:
+    issuer = build.issuer(policy={"allow_http": allow_http})
+
+    findings = run_checks(CALLBACK, Callback(issuer, GOOD, STATE, True, plain_hops=("login.acme.example",)))
+
+    assert [finding.check_id for finding in findings] == ids
+
+
 def test_every_check_of_the_table_is_provoked() -> None:
     assert {case[0] for case in CASES} == {check.id for check in CALLBACK}
 
