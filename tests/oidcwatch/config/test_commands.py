@@ -34,6 +34,7 @@ USER_CLIENT = (
     "        user: {{username: ann, password: {{env: PW}}}}\n"
     "        probes: {probes}\n"
 )
+FOR_DEVELOPERS = {"docs"}  # works, but is no user's business
 HEAVY = ("playwright", "grafana_foundation_sdk", "opentelemetry", "uvicorn", "starlette", "jinja2")
 
 
