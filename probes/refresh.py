@@ -20,12 +20,15 @@ from probes.subjects import Client, Region
 from probes.token_endpoint import TokenEndpoint, Tokens
 from probes.token_validation import Expected, Validator
 
+_SPARE = 2.0  # intervals: the next run comes late at times
+
 
 @dataclass(frozen=True, slots=True)
 class RefreshProbe:
     """Steps: discovery, refresh, then jwks and id_token when one comes with it; before the first, those of a login.
 
-    A refusal ends the session: the next run signs in anew, so one revoked family is one failure.
+    A refusal ends the session: the next run signs in anew, so one revoked family is one failure. So does the end that
+    the provider has announced, before it comes: a session has a longest life, and to reach it is no failure.
     """
 
     http: Http
@@ -52,8 +55,12 @@ class RefreshProbe:
             if failure.reason is Reason.REFRESH_REJECTED:
                 self.memory.sessions.pop(place, None)
             raise
-        # A provider that rotates has made the old token worthless with this answer (RFC 9700 §4.14.2).
-        self.memory.sessions[place] = replace(session, refresh_token=tokens.refresh_token or session.refresh_token)
+        left = tokens.refresh_expires_in
+        if left is not None and left <= _SPARE * check.interval:
+            self.memory.sessions.pop(place, None)
+        else:
+            # A provider that rotates has made the old token worthless with this answer (RFC 9700 §4.14.2).
+            self.memory.sessions[place] = replace(session, refresh_token=tokens.refresh_token or session.refresh_token)
         if tokens.id_token:
             await self._validate(check, client, metadata, session, tokens, steps)
 

@@ -28,6 +28,8 @@ class Tokens:
     access_token: str = field(repr=False)
     id_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
+    refresh_expires_in: float | None = None
+    """Seconds that the refresh token still lives, where the provider says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,12 @@ class TokenEndpoint:
     def _judged(self, grant: Grant, response: Response, steps: Steps) -> Tokens:
         answer = TokenAnswer(self.check.issuer, self.client, grant, response, _document(response))
         document = answer.document
-        tokens = Tokens(text(document, "access_token"), text(document, "id_token"), text(document, "refresh_token"))
+        tokens = Tokens(
+            access_token=text(document, "access_token"),
+            id_token=text(document, "id_token"),
+            refresh_token=text(document, "refresh_token"),
+            refresh_expires_in=next((left for name in _REFRESH_LIFETIMES if (left := number(document, name))), None),
+        )
         for value in (tokens.access_token, tokens.id_token, tokens.refresh_token):
             steps.hide(value)
         steps.measure(Quantity.TOKEN_RESPONSE, 1, grant=grant, outcome=outcome_of(answer))
@@ -79,6 +86,10 @@ class TokenEndpoint:
         if lifetime is not None:
             steps.measure(Quantity.TOKEN_LIFETIME, lifetime, token="access_token")
         return tokens
+
+
+_REFRESH_LIFETIMES = ("refresh_expires_in", "refresh_token_expires_in")
+"""No specification has this member: the first name is Keycloak's, where 0 means no end, the second Google's and B2C's."""
 
 
 def _document(response: Response) -> Mapping[str, object]:

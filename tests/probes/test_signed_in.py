@@ -142,6 +142,18 @@ async def test_a_refresh_goes_back_to_the_same_login(person: Person, claims: dic
     assert person.logins == 1
 
 
+@pytest.mark.parametrize(("left", "logins"), [(121, 1), (120, 2), (0, 1)])
+async def test_a_session_whose_announced_end_comes_before_the_next_refresh_is_begun_anew(
+    person: Person, left: int, logins: int
+) -> None:
+    person.members["refresh_expires_in"] = left
+
+    results = [await person.run("refresh"), await person.run("refresh")]
+
+    assert all(result.ok for result in results)
+    assert person.logins == logins
+
+
 @pytest.mark.parametrize(("trusted", "reason"), [(True, None), (False, Reason.KID_UNKNOWN)])
 async def test_a_signed_userinfo_answer_is_believed_only_with_a_published_key(
     person: Person, other_signer: Signer, trusted: bool, reason: Reason | None
