@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from enum import StrEnum
@@ -95,3 +96,9 @@ def main() -> None:
         make_app()()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        # Most often standard output. A traceback's exit code, 1, would say that a check has failed.
+        sys.stderr.write(f"oidcwatch: {error}\n")
+        sys.exit(2)

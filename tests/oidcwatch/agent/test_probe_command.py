@@ -105,6 +105,19 @@ def test_an_issuer_that_looks_like_markup_is_printed_as_it_is(bench: Any) -> Non
     assert "http://127.0.0.1:9/[/bold]" in done.stdout
 
 
+def test_an_output_that_cannot_be_written_is_no_failed_check(bench: Any) -> None:
+    config = bench.write(bench.document("discovery"))
+
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "oidcwatch", "probe", "-c", str(config), "--json"],
+            env=bench.environ, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "oidcwatch: [Errno 28] No space left on device"
+
+
 def test_an_interrupt_ends_the_browser_without_a_traceback(bench: Any) -> None:
     bench.sandbox.control.fault("login-page-changed")  # so that the login waits
     config = bench.write(bench.document("login"))
