@@ -12,7 +12,7 @@ from probes.browser_session import BrowserSession
 from probes.egress_guard import Callback
 from probes.login_pages import error_of, is_signed_out
 from probes.login_pages_walk import Credentials, Walk
-from probes.model import ProbeFailure, Reason, Stage
+from probes.model import ProbeFailure, Quantity, Reason, Stage
 from probes.probe import Clock, Steps
 from probes.subjects import LoginForm
 
@@ -52,6 +52,8 @@ async def authorize(
             walk = Walk(session, callback, user, form, steps, clock)
             with steps(Stage.AUTHORIZE) as note:
                 page = await walk.first(request.url, note, strict=not form.steps)
+                if session.certificate_expiry is not None:
+                    steps.measure(Quantity.TLS_EXPIRY, session.certificate_expiry, endpoint="authorization")
             await walk.through(page)
             with steps(Stage.CALLBACK) as note:
                 note["redirects"] = session.egress.redirects

@@ -70,6 +70,8 @@ class BrowserSession:
         self.options = options
         self.one_time_codes = codes
         self.navigation = Navigation()
+        self.certificate_expiry: float | None = None
+        """UNIX seconds of the leaf certificate's notAfter, of the page that the newest `open` led to."""
         self.console: list[str] = []
         self.broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         page.on("crash", lambda _: self.break_off("the tab crashed"))
@@ -99,9 +101,11 @@ class BrowserSession:
         self.navigation = Navigation()
         milliseconds = self.options.navigation_seconds * 1000
         try:
-            await self.bounded(
+            answer = await self.bounded(
                 self.page.goto(url, wait_until="commit", timeout=milliseconds), self.options.navigation_seconds + 1
             )
+            certificate = await self.bounded(answer.security_details()) if answer else None
+            self.certificate_expiry = certificate.get("validTo") if certificate else None
         except ProbeFailure:
             if self.egress.callback is None or not self.egress.callback.done():
                 raise

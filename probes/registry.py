@@ -117,12 +117,12 @@ PROBES: Mapping[str, ProbeKind] = MappingProxyType(
             ProbeKind(
                 "login", "Login", "client", _SIGN_IN | {_S.USERINFO, _S.LOGOUT}, _TOKENS, _login,
                 grants=("authorization_code",), tokens=("access_token", "id_token"),
-                endpoints=("discovery", "token", "jwks", "userinfo"), browser=True, user=True,
+                endpoints=("discovery", "authorization", "token", "jwks", "userinfo"), browser=True, user=True,
             ),
             ProbeKind(
                 "refresh", "Refresh", "client", _SIGN_IN | {_S.REFRESH}, _TOKENS, _refresh,
                 grants=("authorization_code", "refresh_token"), tokens=("access_token", "id_token"),
-                endpoints=("discovery", "token", "jwks"), browser=True, user=True, interval=300,
+                endpoints=("discovery", "authorization", "token", "jwks"), browser=True, user=True, interval=300,
             ),
         )
     }

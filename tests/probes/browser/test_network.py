@@ -16,7 +16,7 @@ import pytest
 from probes.authorize import Credentials
 from probes.browser import BrowserPool, PoolOptions
 from probes.browser_session import SessionOptions
-from probes.model import ProbeFailure, Reason
+from probes.model import ProbeFailure, Quantity, Reason
 from sandbox.launch import Sandbox
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("browser_there")]
@@ -113,6 +113,8 @@ async def test_a_private_ca_is_trusted_when_it_is_configured(
         done = await visit(pool, request_url(tls_sandbox), user=alice)
 
     assert "code" in done.parameters
+    (expiry,) = (each.value for each in done.steps.measurements if each.quantity is Quantity.TLS_EXPIRY)
+    assert expiry > time.time()
 
 
 async def test_an_authority_that_nobody_configured_is_not_trusted(
