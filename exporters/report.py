@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from probes.model import Failure, Finding, Outcome, ProbeResult, Reason, Severity
-from probes.reasons import REASONS, outcome
+from probes.reasons import REASONS, outcome, owner_of
 
 Json = dict[str, Any]
 
@@ -33,7 +33,8 @@ def _result_json(result: ProbeResult) -> Json:
         "stage": failure.stage.value if failure else None,
         "reason": failure.reason.value if failure else None,
         "detail": failure.detail if failure else None,
-        "owner": REASONS[failure.reason].owner.value if failure else None,
+        "owner": owner_of(failure.reason, result.check.issuer) if failure else None,
+        "what_to_do": REASONS[failure.reason].confirm if failure else None,
         "runbook": REASONS[failure.reason].runbook if failure else None,
         "oauth_error": (failure.oauth_error or None) if failure else None,
         "first_try": result.first_try.reason.value if result.first_try else None,
@@ -120,18 +121,18 @@ def _case(suite: ElementTree.Element, result: ProbeResult) -> None:
     for step in result.steps:
         ElementTree.SubElement(properties, "property", name=f"step.{step.name}", value=f"{step.seconds:.3f}")
     if result.failure:
-        _problem(case, properties, result.failure)
+        _problem(case, properties, result, result.failure)
     if result.findings:
         lines = [_finding_line(finding) for finding in result.findings]
         ElementTree.SubElement(case, "system-out").text = printable("\n".join(lines))
 
 
-def _problem(case: ElementTree.Element, properties: ElementTree.Element, failure: Failure) -> None:
+def _problem(case: ElementTree.Element, properties: ElementTree.Element, result: ProbeResult, failure: Failure) -> None:
     row = REASONS[failure.reason]
     facts = {
         "reason": failure.reason.value,
         "stage": failure.stage.value,
-        "owner": row.owner.value,
+        "owner": owner_of(failure.reason, result.check.issuer),
         "runbook": row.runbook,
     }
     for name, value in facts.items():
@@ -207,7 +208,7 @@ def _print_failure(result: ProbeResult, failure: Failure, console: Console) -> N
         ("meaning", row.meaning),
         ("detail", failure.detail),
         ("likely", row.cause),
-        ("owner", row.owner.value),
+        ("owner", owner_of(failure.reason, result.check.issuer)),
         ("confirm", row.confirm),
         ("run", f"{result.run_id} at {_clock_time(result.started_at)}"),
     ):

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from exporters.results import Row
 from probes.model import Check, Finding, Outcome, ProbeResult, Severity, Step
-from probes.reasons import REASONS, ReasonRow, outcome
+from probes.reasons import REASONS, ReasonRow, outcome, owner_of
 
 STALE_AFTER = 3
 """Intervals without a run after which the last result says nothing any more."""
@@ -62,6 +62,7 @@ class RowStatus:
     last_ago: str
     next_in: str
     reason: ReasonRow | None
+    owner: str
     since: str
     findings: tuple[Finding, ...]
     steps: tuple[Step, ...]
@@ -102,6 +103,7 @@ def _status(row: Row, now: datetime, next_at: datetime | None, artifacts: Names)
         last_ago=f"{_duration((now - ended).total_seconds())} ago" if ended else "never",
         next_in=_next(next_at, now),
         reason=REASONS[failure.reason] if failure else None,
+        owner=owner_of(failure.reason, row.check.issuer) if failure else "",
         since=_since(row, now),
         findings=tuple(f for f in last.findings if f.severity is not Severity.INFO) if last else (),
         steps=last.steps if last else (),

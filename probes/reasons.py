@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from probes.model import Outcome, Reason, Stage
+from probes.subjects import Issuer
 
 
 class SliClass(StrEnum):
@@ -321,6 +322,12 @@ def outcome(reason: Reason | None) -> Outcome:
     if reason is None:
         return Outcome.SUCCESS
     return Outcome.FAILURE if REASONS[reason].sli is SliClass.BAD else Outcome.EXCLUDED
+
+
+def owner_of(reason: Reason, issuer: Issuer) -> str:
+    """Who can mend it, in words; with the issuer's own team where that is the provider's."""
+    owner = REASONS[reason].owner
+    return f"{owner} ({issuer.owner})" if owner is Owner.IDENTITY_PROVIDER and issuer.owner else owner.value
 
 
 def reasons_of(stages: frozenset[Stage]) -> tuple[Reason, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -119,3 +120,13 @@ def test_the_text_report_gives_a_provider_no_control_of_the_terminal(make: Make)
 
     assert "\x1b" not in report
     assert "[bold]gone[/bold]" in report
+
+
+def test_the_issuers_own_team_is_named_where_the_provider_is_to_blame(make: Make) -> None:
+    result = make.result(reason=Reason.SERVER_ERROR)
+    owned = replace(result, check=replace(result.check, issuer=replace(result.check.issuer, owner="identity-platform")))
+
+    (document,) = results_json([owned])
+
+    assert document["owner"] == "identity provider (identity-platform)"
+    assert document["what_to_do"]
