@@ -91,7 +91,7 @@ class Person:
             region=Region("eu"),
             redact=lab.redact,
             clock=lab.clock,
-            browsers=lambda: Browsers(self.scheme),  # type: ignore[arg-type, return-value] # a pool is more than its sessions
+            browsers=lambda: Browsers(self.scheme),  # type: ignore[arg-type,return-value]  # a pool is more than its sessions
         )
         return await run_once(PROBES[kind].build(resources), check, "eu", lab.redact, lab.clock)
 
