@@ -33,7 +33,7 @@ def _result_json(result: ProbeResult) -> Json:
         "stage": failure.stage.value if failure else None,
         "reason": failure.reason.value if failure else None,
         "detail": failure.detail if failure else None,
-        "owner": owner_of(failure.reason, result.check.issuer) if failure else None,
+        "owner": owner_of(failure.reason, result.check.issuer.owner) if failure else None,
         "what_to_do": REASONS[failure.reason].confirm if failure else None,
         "runbook": REASONS[failure.reason].runbook if failure else None,
         "oauth_error": (failure.oauth_error or None) if failure else None,
@@ -132,7 +132,7 @@ def _problem(case: ElementTree.Element, properties: ElementTree.Element, result:
     facts = {
         "reason": failure.reason.value,
         "stage": failure.stage.value,
-        "owner": owner_of(failure.reason, result.check.issuer),
+        "owner": owner_of(failure.reason, result.check.issuer.owner),
         "runbook": row.runbook,
     }
     for name, value in facts.items():
@@ -208,7 +208,7 @@ def _print_failure(result: ProbeResult, failure: Failure, console: Console) -> N
         ("meaning", row.meaning),
         ("detail", failure.detail),
         ("likely", row.cause),
-        ("owner", owner_of(failure.reason, result.check.issuer)),
+        ("owner", owner_of(failure.reason, result.check.issuer.owner)),
         ("confirm", row.confirm),
         ("run", f"{result.run_id} at {_clock_time(result.started_at)}"),
     ):

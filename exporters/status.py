@@ -103,7 +103,7 @@ def _status(row: Row, now: datetime, next_at: datetime | None, artifacts: Names)
         last_ago=f"{_duration((now - ended).total_seconds())} ago" if ended else "never",
         next_in=_next(next_at, now),
         reason=REASONS[failure.reason] if failure else None,
-        owner=owner_of(failure.reason, row.check.issuer) if failure else "",
+        owner=owner_of(failure.reason, row.check.issuer.owner) if failure else "",
         since=_since(row, now),
         findings=tuple(f for f in last.findings if f.severity is not Severity.INFO) if last else (),
         steps=last.steps if last else (),

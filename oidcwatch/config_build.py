@@ -90,6 +90,7 @@ def _issuer(model: shape.IssuerModel, ca_file: Path | None, place: Place) -> Iss
         allowed_hosts=frozenset(host.lower() for host in model.allowed_hosts),
         policy=Policy(
             allow_http=policy.allow_http,
+            allow_alg_none=policy.allow_alg_none,
             max_clock_offset=policy.max_clock_offset,
             max_token_lifetime=policy.max_token_lifetime,
             max_response_seconds=policy.max_response_seconds,

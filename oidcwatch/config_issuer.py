@@ -109,6 +109,8 @@ class PolicyModel(Model):
 
     allow_http: bool = _POLICY.allow_http
     """Accept plain http with a warning: for loopback and test networks."""
+    allow_alg_none: bool = _POLICY.allow_alg_none
+    """Accept, with a warning, that the provider offers unsigned ID tokens; one that comes is refused all the same."""
     max_clock_offset: Duration = _POLICY.max_clock_offset
     """Largest accepted difference between the provider's clock and ours."""
     max_token_lifetime: Duration = _POLICY.max_token_lifetime

@@ -8,7 +8,6 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from probes.model import Outcome, Reason, Stage
-from probes.subjects import Issuer
 
 
 class SliClass(StrEnum):
@@ -324,10 +323,10 @@ def outcome(reason: Reason | None) -> Outcome:
     return Outcome.FAILURE if REASONS[reason].sli is SliClass.BAD else Outcome.EXCLUDED
 
 
-def owner_of(reason: Reason, issuer: Issuer) -> str:
-    """Who can mend it, in words; with the issuer's own team where that is the provider's."""
+def owner_of(reason: Reason, team: str) -> str:
+    """Who can mend it, in words; `team` is the issuer's owner, named where the provider is to blame."""
     owner = REASONS[reason].owner
-    return f"{owner} ({issuer.owner})" if owner is Owner.IDENTITY_PROVIDER and issuer.owner else owner.value
+    return f"{owner} ({team})" if owner is Owner.IDENTITY_PROVIDER and team else owner.value
 
 
 def reasons_of(stages: frozenset[Stage]) -> tuple[Reason, ...]:

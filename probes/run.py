@@ -21,6 +21,7 @@ from probes.model import (
     ProbeFailure,
     ProbeResult,
     Reason,
+    Severity,
     Stage,
     Step,
 )
@@ -28,6 +29,8 @@ from probes.probe import Clock, Probe, Steps, utc_now
 from probes.redact import Redactor
 
 log = logging.getLogger(__name__)
+_OF_A_CHANGE = frozenset({"DISC-13", "ROT-02", "ROT-07", "IDT-13"})
+"""Checks that compare with an earlier run, and fail one run for each change."""
 _CLEAN_UP_SECONDS = 5.0  # for a probe to close its browser context after the deadline
 
 
@@ -38,10 +41,15 @@ async def run_once(probe: Probe, check: Check, region: str, redact: Redactor, cl
     drips one byte a second gets past the former). Raises nothing but CancelledError.
     """
     first = await _try_once(probe, check, region, redact, clock)
-    if first.failure is None or not check.confirm or first.failure.reason is Reason.PROBE_ERROR:
+    if first.failure is None or not check.confirm or first.failure.reason is Reason.PROBE_ERROR or _told_once(first):
         return replace(first, first_try=first.failure)
     second = await _try_once(probe, check, region, redact, clock)
     return replace(second, first_try=first.failure)
+
+
+def _told_once(result: ProbeResult) -> bool:
+    """Whether the run failed because something changed: a second try would find the new state accepted already."""
+    return any(finding.severity is Severity.FAILURE and finding.check_id in _OF_A_CHANGE for finding in result.findings)
 
 
 async def _try_once(probe: Probe, check: Check, region: str, redact: Redactor, clock: Clock) -> ProbeResult:

@@ -102,6 +102,9 @@ class Policy:
 
     allow_http: bool = False
     """Plain http is a finding of severity warning instead of a failure: for loopback and test networks."""
+    allow_alg_none: bool = False
+    """`none` among the offered ID token algorithms is a warning: Discovery §3 lets a provider offer it for flows that
+    give no ID token from the authorization endpoint. A token signed so is refused all the same."""
     max_clock_offset: float = 2.0
     max_token_lifetime: float = 86_400.0
     max_response_seconds: float = 5.0

@@ -83,12 +83,13 @@ def _required_members(subject: DiscoveryAnswer) -> Iterator[str]:
             yield f"{member} must be a non-empty {'string' if kind is str else 'array'}"
 
 
-def _algorithms(subject: DiscoveryAnswer) -> Iterator[str]:
+def _algorithms(subject: DiscoveryAnswer) -> Iterator[str | Problem]:
     algorithms = strings(subject.document, "id_token_signing_alg_values_supported")
     if algorithms and "RS256" not in algorithms:
         yield f"RS256 must be among id_token_signing_alg_values_supported, found {list(algorithms)[:12]}"
     if "none" in algorithms:
-        yield "id_token_signing_alg_values_supported offers none"
+        severity = Severity.WARNING if subject.issuer.policy.allow_alg_none else Severity.FAILURE
+        yield Problem("id_token_signing_alg_values_supported offers none", severity=severity)
 
 
 def _endpoints(subject: DiscoveryAnswer) -> Iterator[str | Problem]:

@@ -227,6 +227,22 @@ async def test_our_own_fault_is_not_confirmed() -> None:
     assert not result.ok
 
 
+async def test_a_change_is_told_once_and_not_confirmed_away() -> None:
+    drift = Finding("DISC-13", Severity.FAILURE, "moved", "Discovery 1.0 §4.3", Reason.DISCOVERY_DRIFT)
+
+    async def changed(steps: Steps) -> None:
+        if scripted.runs == 1:  # the second look would find the new document accepted
+            with steps(Stage.DISCOVERY):
+                steps.judge([drift])
+
+    scripted = Scripted(changed)
+    result = await run_once(scripted, replace(CHECK, confirm=True), "eu", Redactor())
+
+    assert scripted.runs == 1
+    assert result.failure is not None
+    assert result.failure.reason is Reason.DISCOVERY_DRIFT
+
+
 async def leaking(steps: Steps) -> None:
     """A probe that puts its secret everywhere."""
     secret = steps.hide(CANARY)

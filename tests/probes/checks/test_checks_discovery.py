@@ -69,6 +69,10 @@ CASES = (
     ),
     Case("DISC-05", F, R.DISCOVERY_INVALID, {"id_token_signing_alg_values_supported": ["ES256"]}),
     Case("DISC-05", F, R.DISCOVERY_INVALID, {"id_token_signing_alg_values_supported": ["RS256", "none"]}),
+    Case(
+        "DISC-05", W, R.DISCOVERY_INVALID, {"id_token_signing_alg_values_supported": ["RS256", "none"]},
+        issuer={"policy": {"allow_alg_none": True}},
+    ),
     Case("DISC-06", F, R.DISCOVERY_INVALID, {"jwks_uri": "http://login.acme.example/jwks"}),
     Case("DISC-06", F, R.DISCOVERY_INVALID, {"token_endpoint": "https://evil.example/token"}),
     Case("DISC-06", F, R.DISCOVERY_INVALID, {"revocation_endpoint": "https://[half/token"}),
