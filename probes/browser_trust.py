@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,20 +47,21 @@ def _certificates(path: Path) -> list[bytes]:
 
 
 async def _certutil(*arguments: str, stdin: bytes = b"") -> None:
-    process = await asyncio.create_subprocess_exec(
-        "certutil",
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    """In a thread: under load certutil may end before uvloop has written to its standard input, which raises there."""
     try:
-        async with asyncio.timeout(_SECONDS):
-            output, _ = await process.communicate(stdin)
-    except TimeoutError as error:
-        process.kill()
-        await process.wait()
+        done = await asyncio.to_thread(
+            subprocess.run,
+            ["certutil", *arguments],
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
         raise ProbeFailure(Reason.PROBE_ERROR, f"certutil did not end within {_SECONDS:g} s") from error
-    if process.returncode:
-        said = output.decode("utf-8", "replace").strip()[:200]
+    except OSError as error:
+        raise ProbeFailure(Reason.PROBE_ERROR, f"certutil: {error.strerror}") from error
+    if done.returncode:
+        said = done.stdout.decode("utf-8", "replace").strip()[:200]
         raise ProbeFailure(Reason.PROBE_ERROR, f"certutil refused a CA certificate: {said}")
