@@ -21,7 +21,7 @@ from probes.registry import PROBES, Resources
 from probes.run import run_once
 from probes.subjects import AuthMethod, Client, Issuer, Policy, Region, SecretRef
 
-CLIENT = Client("machine", "machine", auth_method=AuthMethod.NONE, scopes=("orders",))
+CLIENT = Client("machine", "machine", auth_method=AuthMethod.NONE, scopes=("orders",), audience="orders")
 
 
 async def _no_secret(ref: SecretRef) -> NoReturn:
