@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from probes.checks import discovery
 from probes.checks.base import has_failure, run_checks
-from probes.checks.discovery import DiscoveryAnswer
-from probes.documents import JsonObject, json_object
+from probes.documents import JsonObject
 from probes.http import Http
 from probes.memory import Memory
-from probes.metadata import Metadata, discovery_url
+from probes.metadata import Metadata
 from probes.model import Check, Reason, Stage
 from probes.probe import Clock, Steps, utc_now
-from probes.provider import oauth_metadata, record, seconds_of
+from probes.provider import fetch_document, oauth_metadata
 
 _COMPARE_EVERY = timedelta(hours=1)
 
@@ -32,17 +31,13 @@ class DiscoveryProbe:
         """See `probes.probe.Probe`."""
         place = (check.issuer.name, self.region)
         with steps(Stage.DISCOVERY) as note:
-            response = record(steps, note, await self.http("GET", discovery_url(check.issuer.url)), "discovery")
-            seconds = seconds_of(response)
-            steps.judge(run_checks(discovery.ANSWER, DiscoveryAnswer(check.issuer, response, {}, seconds)))
-            document = json_object(response.body)
+            answer = await fetch_document(self.http, check, steps, note)
             previous = self.memory.documents.get(place)
             oauth = await self._oauth_metadata(check, place)
-            subject = DiscoveryAnswer(check.issuer, response, document, seconds, previous, oauth)
-            findings = run_checks(discovery.DOCUMENT, subject)
+            findings = run_checks(discovery.DOCUMENT, replace(answer, previous=previous, oauth=oauth))
             if not has_failure(finding for finding in findings if finding.reason is not Reason.DISCOVERY_DRIFT):
-                self.memory.documents[place] = document
-                self.memory.metadata[place] = (Metadata.of(document), self.clock())
+                self.memory.documents[place] = answer.document
+                self.memory.metadata[place] = (Metadata.of(answer.document), self.clock())
             steps.judge(findings)
 
     async def _oauth_metadata(self, check: Check, place: tuple[str, str]) -> JsonObject | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 
 from probes.checks import discovery
 from probes.checks.base import run_checks
-from probes.checks.discovery import oauth_metadata_url
+from probes.checks.discovery import DiscoveryAnswer, oauth_metadata_url
 from probes.clock_offset import clock_offset
 from probes.documents import JsonObject, json_object, problem_of_answer
 from probes.http import Http, Response
@@ -44,14 +45,21 @@ async def discover(http: Http, check: Check, steps: Steps) -> Metadata:
     Lesser findings are the discovery probe's to report: in every probe's results they would be noise.
     """
     with steps(Stage.DISCOVERY) as note:
-        response = record(steps, note, await http("GET", discovery_url(check.issuer.url)), "discovery")
-        seconds = seconds_of(response)
-        steps.judge(run_checks(discovery.ANSWER, discovery.DiscoveryAnswer(check.issuer, response, {}, seconds)))
-        document = json_object(response.body)
-        subject = discovery.DiscoveryAnswer(check.issuer, response, document, seconds)
-        findings = run_checks(discovery.DOCUMENT, subject)
+        answer = await fetch_document(http, check, steps, note)
+        findings = run_checks(discovery.DOCUMENT, answer)
         steps.judge(finding for finding in findings if finding.severity is Severity.FAILURE)
-        return Metadata.of(document)
+        return Metadata.of(answer.document)
+
+
+async def fetch_document(http: Http, check: Check, steps: Steps, note: dict[str, Attribute]) -> DiscoveryAnswer:
+    """One fetch of the discovery document within a step that is open already; its content is not judged yet.
+
+    Raises ProbeFailure when the answer is no JSON object (DISC-01).
+    """
+    response = record(steps, note, await http("GET", discovery_url(check.issuer.url)), "discovery")
+    answer = DiscoveryAnswer(check.issuer, response, {}, seconds_of(response))
+    steps.judge(run_checks(discovery.ANSWER, answer))
+    return replace(answer, document=json_object(response.body))
 
 
 async def fetch_keys(http: Http, metadata: Metadata, steps: Steps) -> KeySet:

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 from probes.checks import token
 from probes.checks.base import run_checks
 from probes.checks.token import Grant, TokenAnswer
-from probes.documents import json_object, number, problem_of_answer, text
+from probes.documents import JsonObject, json_object, number, problem_of_answer, text
 from probes.http import Http, Response
 from probes.metadata import Metadata, require_endpoint
 from probes.model import Check, ProbeFailure, Quantity, Stage
@@ -63,8 +63,8 @@ class TokenEndpoint:
             return self._judged(grant, response, steps)
 
     def _judged(self, grant: Grant, response: Response, steps: Steps) -> Tokens:
-        answer = TokenAnswer(self.check.issuer, self.client, grant, response, _document(response))
-        document = answer.document
+        document, unreadable = _document(response)
+        answer = TokenAnswer(self.check.issuer, self.client, grant, response, document)
         tokens = Tokens(
             access_token=text(document, "access_token"),
             id_token=text(document, "id_token"),
@@ -80,7 +80,8 @@ class TokenEndpoint:
         problem = problem_of_answer(response, frozenset({"application/json"}))
         if problem:
             raise ProbeFailure(*problem)
-        json_object(response.body)  # again, for its reason: an unreadable success was read as empty above
+        if unreadable:
+            raise unreadable
         steps.judge(run_checks(token.SUCCESS, answer))
         lifetime = number(document, "expires_in")
         if lifetime is not None:
@@ -92,11 +93,12 @@ _REFRESH_LIFETIMES = ("refresh_expires_in", "refresh_token_expires_in")
 """No specification has this member: the first name is Keycloak's, where 0 means no end, the second Google's and B2C's."""
 
 
-def _document(response: Response) -> Mapping[str, object]:
+def _document(response: Response) -> tuple[JsonObject, ProbeFailure | None]:
+    """The body as an object; empty with the reason when it is none, which matters only if the status says success."""
     try:
-        return json_object(response.body)
-    except ProbeFailure:
-        return {}
+        return json_object(response.body), None
+    except ProbeFailure as failure:
+        return {}, failure
 
 
 async def _authenticated(client: Client, secrets: Secrets, steps: Steps) -> tuple[dict[str, str], dict[str, str]]:
