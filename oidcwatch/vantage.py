@@ -20,13 +20,14 @@ Place = tuple[str, int]
 async def judged(result: ProbeResult, region: Region, references: Sequence[Place]) -> ProbeResult:
     """The result; with probe_error in place of a network failure when this vantage point itself is cut off.
 
-    Cut off means: the region's proxy does not take connections, or none of the references does. Without a proxy and
-    references nothing is known, and the result stands.
+    Cut off means: the region's proxy does not take connections, or none of the references does. A proxy that dies under
+    a run can cut an answer short anywhere, so behind a dead one no failure is evidence, whatever it looks like. Without
+    a proxy and references nothing is known, and the result stands.
     """
     failure = result.failure
-    if failure is None or failure.reason not in _SUSPICIOUS:
-        return result
     proxy = _proxy_place(region)
+    if failure is None or (failure.reason not in _SUSPICIOUS and not proxy):
+        return result
     places = [proxy] if proxy else list(references)
     if not places or any(await asyncio.gather(*(_answers(place) for place in places))):
         return result

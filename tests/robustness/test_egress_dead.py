@@ -57,7 +57,7 @@ def test_a_dead_proxy_excludes_the_runs_of_its_region_only(
     command = commands[kind]
     need(command[0], command[0])
     egress = [{"region": "far", "proxy": f"{kind}://127.0.0.1:{port}"}]
-    with bench.agent(bench.document("discovery", "login", egress=egress)) as agent:
+    with bench.agent(bench.document("discovery", "login", every="3s", egress=egress)) as agent:
         with _listening(port, *command) as proxy:
             for region in ("here", "far"):
                 for probe in ("discovery", "login"):

@@ -47,6 +47,7 @@ def test_a_check_that_leaves_the_configuration_leaves_no_series(bench: Any) -> N
     document = bench.document("discovery", "jwks")
     with bench.agent(document) as agent:
         agent.until(lambda: agent.metric("oidc_jwks_keys", probe="jwks"))
+        agent.until(lambda: agent.metric("oidc_probe_runs_total", probe="discovery", result="success"))
         agent.write(bench.document("discovery"))
 
         status, _ = agent.get("/-/reload", method="POST")

@@ -66,6 +66,15 @@ async def test_a_dead_proxy_is_ours_whatever_the_references_say(alive: Place) ->
     assert "proxy" in result.failure.detail
 
 
+async def test_behind_a_dead_proxy_an_answer_that_was_cut_short_is_no_evidence() -> None:
+    region = Region("far", proxy="http://127.0.0.1:9")
+
+    result = await judged(failed(Reason.BAD_RESPONSE), region, [])
+
+    assert result.failure is not None
+    assert result.failure.reason is Reason.PROBE_ERROR
+
+
 async def test_a_living_proxy_leaves_the_failure_to_the_provider(alive: Place) -> None:
     region = Region("far", proxy=f"socks5://127.0.0.1:{alive[1]}")
     result = failed(Reason.CONNECT_FAILURE)
