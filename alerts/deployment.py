@@ -1,0 +1,134 @@
+"""What rules, dashboards and runbooks are generated for: one deployment's issuers, checks, objectives and addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+
+from alerts.windows import TIERS, Tier
+from exporters import metrics as m
+from exporters.slis import SLIS, Matcher, Sli
+from probes.model import Check
+from probes.subjects import Issuer, Region
+
+
+class PrometheusVersion(StrEnum):
+    """Which fields rule files may have."""
+
+    DEBIAN = "2.42"  # no group labels, no query_offset, no fuzzy_compare in unit tests
+    THREE = "3"
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """One objective: an SLI with its target for some issuers; without `issuers`, for all that no other SLO names."""
+
+    name: str
+    sli: Sli
+    objective: Decimal
+    """Percent of good events."""
+    window: timedelta
+    issuers: tuple[str, ...] = ()
+
+    @property
+    def budget(self) -> Decimal:
+        """The share, 0 to 1, that may be bad."""
+        return (100 - self.objective) / 100
+
+
+DEFAULT_SLOS: tuple[Slo, ...] = tuple(Slo(sli.name, sli, sli.objective, sli.window) for sli in SLIS)
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeHours:
+    """When tickets are delivered. `days` and `times` as Alertmanager writes them."""
+
+    days: str = "monday:friday"
+    start: str = "08:00"
+    end: str = "18:00"
+    location: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A time in which alerts of these issuers (none: all) reach nobody; budgets count on."""
+
+    name: str
+    issuers: tuple[str, ...] = ()
+    days: str = ""
+    start: str = ""
+    end: str = ""
+    location: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Alerting:
+    """Where people look and who is called. URLs are bases without a trailing slash; empty means: not there."""
+
+    runbooks_url: str = ""
+    grafana_url: str = ""
+    prometheus_url: str = ""
+    alertmanager_url: str = ""
+    owners: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Teams by `probes.reasons.Owner` value, where they are other than that word."""
+    receivers: Mapping[str, tuple[Mapping[str, object], ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """By route (`page`, `ticket`, `security`, `drill`, `deadman`, `default`): each one entry with the key `webhook`,
+    `slack`, `pagerduty`, `opsgenie` or `email`, whose value holds Alertmanager's own fields."""
+    office_hours: OfficeHours = OfficeHours()
+    maintenance: tuple[Maintenance, ...] = ()
+    min_regions: int = 2
+    """Regions that must agree before somebody is paged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """All that is generated depends on this value and on nothing else."""
+
+    issuers: tuple[Issuer, ...]
+    checks: tuple[Check, ...]
+    """Those of every agent; `regions` of each are filled in."""
+    regions: tuple[Region, ...]
+    slos: tuple[Slo, ...] = DEFAULT_SLOS
+    alerting: Alerting = Alerting()
+    prometheus: PrometheusVersion = PrometheusVersion.DEBIAN
+    speed: int = 1
+    """Times are this many times shorter: to rehearse hours in minutes. Names of rules do not change."""
+
+    def paced(self, length: timedelta) -> timedelta:
+        """The duration as it is written into rules."""
+        return length / self.speed
+
+    def fed(self) -> tuple[Slo, ...]:
+        """The objectives that at least one check feeds."""
+        return tuple(slo for slo in self.slos if self.checks_of(slo))
+
+    def checks_of(self, slo: Slo) -> tuple[Check, ...]:
+        """The checks that feed this objective."""
+        return tuple(
+            check for check in self.checks if check.probe in slo.sli.probes and self._covers(slo, check.issuer.name)
+        )
+
+    def matchers_of(self, slo: Slo) -> tuple[Matcher, ...]:
+        """What narrows the SLI's series to the issuers of this objective."""
+        if slo.issuers:
+            return (Matcher(m.ISSUER, "=~", "|".join(slo.issuers)),)
+        named = self._named(slo)
+        return (Matcher(m.ISSUER, "!~", "|".join(named)),) if named else ()
+
+    def tiers_of(self, slo: Slo) -> tuple[Tier, ...]:
+        """The tiers that can fire: one whose threshold is 1 or more, or longer than the window, never does."""
+        return tuple(tier for tier in TIERS if tier.long <= slo.window and tier.factor(slo.window) * slo.budget < 1)
+
+    def slowest(self, slo: Slo) -> timedelta:
+        """The longest interval among the checks that feed it."""
+        return timedelta(seconds=max(check.interval for check in self.checks_of(slo)))
+
+    def _covers(self, slo: Slo, issuer: str) -> bool:
+        return issuer in slo.issuers if slo.issuers else issuer not in self._named(slo)
+
+    def _named(self, slo: Slo) -> tuple[str, ...]:
+        return tuple(issuer for other in self.slos if other.sli is slo.sli for issuer in other.issuers)
