@@ -1,17 +1,28 @@
 #!/usr/bin/env bash
-# Installs system packages: `install.sh browser` what a login needs, `install.sh all` what the tests need as well.
-# What is there already is left alone; without apt it says what is missing.
+# Installs what is not a Python package: `install.sh browser` what a login needs, `install.sh stack` Prometheus and
+# Alertmanager, `install.sh linters` the Go tools that read rules and dashboards, `install.sh all` all that the tests
+# need. What is there already is left alone; without apt it says what is missing. No service is started or enabled.
 set -euo pipefail
 
 browser=(chromium-headless-shell)
+stack=(
+  prometheus                 # and promtool
+  prometheus-alertmanager    # and amtool
+)
 tests=(
   libnss3-tools              # certutil: private authorities for the browser
   tinyproxy microsocks       # real egress proxies
-  prometheus                 # promtool
   prometheus-blackbox-exporter  # benchmarks
   iproute2 mount util-linux  # network namespaces and mounts: cut networks, full disks
   curl ca-certificates
 )
+# Tool, module and version. Each is built once (about a minute) into the user's cache, which tests look into.
+linters=(
+  "pint github.com/cloudflare/pint/cmd/pint v0.87.0"
+  "dashboard-linter github.com/grafana/dashboard-linter v0.2.0"
+)
+tools="${XDG_CACHE_HOME:-$HOME/.cache}/oidcwatch/bin"
+policy=/usr/sbin/policy-rc.d
 
 missing() {
   local package
@@ -20,11 +31,70 @@ missing() {
   done
 }
 
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# The services that some packages bring are not wanted, tests start their own. Debian asks this file before it starts
+# one (Debian Policy 9.3.3.2, invoke-rc.d(8)); 101 is its word for no.
+forbid_services() {
+  [ -e "$policy" ] && return
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+  as_root chmod 755 "$policy"
+  trap 'as_root rm -f "$policy"' EXIT
+}
+
+# Nor at the next start of the machine. A package without a service has nothing to disable.
+disable_services() {
+  local package
+  for package in "$@"; do
+    [ -e "/etc/init.d/$package" ] && as_root update-rc.d "$package" disable >/dev/null 2>&1
+    [ -e "/lib/systemd/system/$package.service" ] && as_root deb-systemd-helper disable "$package.service" >/dev/null 2>&1
+  done
+  return 0
+}
+
+install_packages() {
+  local wanted=("$@") packages
+  mapfile -t packages < <(missing "${wanted[@]}")
+  [ "${#packages[@]}" -eq 0 ] && return
+
+  echo "installing ${packages[*]}" >&2
+  forbid_services
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+  disable_services "${packages[@]}"
+}
+
+# Only a proxy of modules that has them can give them, so a refusal is said and is no failure.
+install_linters() {
+  local row tool module version said
+  for row in "${linters[@]}"; do
+    read -r tool module version <<<"$row"
+    [ -x "$tools/$tool-$version" ] && continue
+    if ! command -v go >/dev/null; then
+      echo "$tool is not installed: there is no Go here" >&2
+    elif said=$(GOBIN="$tools" go install "$module@$version" 2>&1); then
+      mv "$tools/$tool" "$tools/$tool-$version"
+      ln -sf "$tool-$version" "$tools/$tool"
+      echo "installed $tool $version in $tools" >&2
+    else
+      echo "$tool is not installed:" "$(tail -2 <<<"$said" | tr -s '\n\t' ' ')" >&2
+    fi
+  done
+}
+
 case "${1:-}" in
   browser) wanted=("${browser[@]}") ;;
-  all) wanted=("${browser[@]}" "${tests[@]}") ;;
-  *) echo "usage: $0 browser|all" >&2; exit 2 ;;
+  stack) wanted=("${stack[@]}") ;;
+  linters) wanted=() ;;
+  all) wanted=("${browser[@]}" "${stack[@]}" "${tests[@]}") ;;
+  *) echo "usage: $0 browser|stack|linters|all" >&2; exit 2 ;;
 esac
+
+case "$1" in linters | all) install_linters ;; esac
+[ "${#wanted[@]}" -eq 0 ] && exit 0
 
 if ! command -v apt-get >/dev/null; then
   if [ "$1" = browser ] && command -v chromium-headless-shell chromium google-chrome >/dev/null; then exit 0; fi
@@ -33,13 +103,4 @@ if ! command -v apt-get >/dev/null; then
   exit "$([ "$1" = browser ] && echo 0 || echo 1)"
 fi
 
-mapfile -t packages < <(missing "${wanted[@]}")
-[ "${#packages[@]}" -eq 0 ] && exit 0
-
-echo "installing ${packages[*]}" >&2
-as_root=()
-[ "$(id -u)" -eq 0 ] || as_root=(sudo)
-"${as_root[@]}" apt-get update -qq
-# The services that some packages bring are not to be started: tests start their own.
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-  apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+install_packages "${wanted[@]}"
