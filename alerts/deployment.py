@@ -124,8 +124,17 @@ class Deployment:
         return tuple(tier for tier in TIERS if tier.long <= slo.window and tier.factor(slo.window) * slo.budget < 1)
 
     def slowest(self, slo: Slo) -> timedelta:
-        """The longest interval among the checks that feed it."""
-        return timedelta(seconds=max(check.interval for check in self.checks_of(slo)))
+        """The longest interval among the checks that feed it, in the rules' time: rehearsals pass more of it a run."""
+        return self.speed * timedelta(seconds=max(check.interval for check in self.checks_of(slo)))
+
+    def expected_runs(self, slo: Slo, window: timedelta) -> int:
+        """Runs in that window for the client (or issuer) with the fewest."""
+        rates: dict[tuple[str, str], float] = {}
+        for check in self.checks_of(slo):
+            key = (check.issuer.name, "" if slo.sli.issuer_wide else check.target)
+            regions = len(check.regions) or len(self.regions)
+            rates[key] = rates.get(key, 0) + regions / check.interval
+        return int(min(rates.values()) * self.paced(window).total_seconds())
 
     def _covers(self, slo: Slo, issuer: str) -> bool:
         return issuer in slo.issuers if slo.issuers else issuer not in self._named(slo)

@@ -127,6 +127,11 @@ class Sli:
         """The share, 0 to 1, that may be bad. A Decimal: 100 - 99.9 in binary is 0.09999999999999432."""
         return (100 - self.objective) / 100
 
+    @property
+    def issuer_wide(self) -> bool:
+        """Whether it is about the issuer as a whole, and not about one client of it."""
+        return not self.probes.isdisjoint({"discovery", "jwks"})
+
 
 # Drills count for drill rules and never for budgets.
 _REAL = Matcher(m.DRILL, "=", "false")

@@ -90,6 +90,8 @@ class Client:
     required_claims: tuple[str, ...] = ()
     acr_values: tuple[str, ...] = ()
     max_age: int | None = None
+    owner: str = ""
+    """Who is called when its registration or its secret is at fault."""
 
     def user_for(self, region: str) -> User | None:
         """The synthetic user of that region, or the client's one user."""

@@ -1,0 +1,52 @@
+"""The catalogue of everything that is generated into rule files: recording groups and alerts, in a stable order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from alerts import series as s
+from alerts.burn import burn_alerts
+from alerts.deployment import Deployment
+from alerts.model import Alert, Group, Recording
+from alerts.recording import recording_groups
+from exporters import metrics as m
+from probes.reasons import Owner
+
+_MINUTE = timedelta(minutes=1)
+
+_Builder = Callable[[Deployment], Iterator[Group]]
+
+
+def _owners(deployment: Deployment) -> Iterator[Group]:
+    """Who is called for each issuer and client, as series that rules join: one rule then serves every issuer."""
+    named = deployment.alerting.owners
+    rules = []
+    for issuer in deployment.issuers:
+        team = issuer.owner or named.get(Owner.IDENTITY_PROVIDER, Owner.IDENTITY_PROVIDER.value)
+        rules.append(Recording(s.ISSUER_OWNER, "vector(1)", {m.ISSUER: issuer.name, "owner": team}))
+        for client in issuer.clients:
+            owner = client.owner or named.get(Owner.APPLICATION, "") or team
+            labels = {m.ISSUER: issuer.name, m.TARGET: client.name, "owner": owner}
+            rules.append(Recording(s.CLIENT_OWNER, "vector(1)", labels))
+    yield Group("oidc-owners", _MINUTE, tuple(rules))
+
+
+def _objectives(deployment: Deployment) -> Iterator[Group]:
+    for slo in deployment.fed():
+        yield from recording_groups(deployment, slo)
+        yield Group(f"oidc-alerts-{slo.name}", _MINUTE, tuple(burn_alerts(deployment, slo)))
+
+
+# A part of the catalogue is a file with a function that yields groups, and a line here.
+BUILDERS: tuple[_Builder, ...] = (_owners, _objectives)
+
+
+def groups_of(deployment: Deployment) -> tuple[Group, ...]:
+    """All rule groups that have rules."""
+    return tuple(group for build in BUILDERS for group in build(deployment) if group.rules)
+
+
+def alerts_of(deployment: Deployment) -> tuple[Alert, ...]:
+    """All alerts."""
+    return tuple(rule for group in groups_of(deployment) for rule in group.rules if isinstance(rule, Alert))

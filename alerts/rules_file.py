@@ -1,0 +1,108 @@
+"""Writes the catalogue as a rule file that Prometheus reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import yaml
+
+from alerts import model
+from alerts import series as s
+from alerts.catalogue import groups_of
+from alerts.deployment import Alerting, Deployment
+from alerts.links import dashboard_url, runbook_url
+from alerts.model import ANY, Alert, Group, Level, Recording, Team
+from alerts.promql import duration
+from exporters import metrics as m
+
+_SHORTEST = timedelta(seconds=1)
+
+_FIXED: Mapping[Level, Mapping[str, str]] = {
+    Level.ISSUER: {m.TARGET: ANY, m.REGION: ANY},
+    Level.TARGET: {m.REGION: ANY},
+    Level.REGION: {},
+    Level.AGENT: {m.ISSUER: ANY, m.TARGET: ANY, m.REGION: ANY, m.DRILL: "false"},
+}
+_OWNERS: Mapping[Team, tuple[str, str]] = {
+    Team.ISSUER: (m.ISSUER, s.ISSUER_OWNER),
+    Team.CLIENT: (f"{m.ISSUER}, {m.TARGET}", s.CLIENT_OWNER),
+}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Long expressions as blocks: a rule file is read by people when something is wrong."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(document: object) -> str:
+    """YAML with keys in the order given and no line folding."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+
+
+def rules_yaml(deployment: Deployment) -> str:
+    """The whole rule file."""
+    return dump({"groups": [group_document(group, deployment) for group in groups_of(deployment)]})
+
+
+def group_document(group: Group, deployment: Deployment) -> dict[str, Any]:
+    """One group as Prometheus (and prometheus-operator's PrometheusRule) has it."""
+    return {
+        "name": group.name,
+        "interval": duration(max(deployment.paced(group.interval), _SHORTEST)),
+        "rules": [_alert(rule, deployment) if isinstance(rule, Alert) else _recording(rule) for rule in group.rules],
+    }
+
+
+def _recording(rule: Recording) -> dict[str, Any]:
+    document: dict[str, Any] = {"record": rule.record, "expr": rule.expr}
+    return {**document, "labels": dict(rule.labels)} if rule.labels else document
+
+
+def _alert(alert: Alert, deployment: Deployment) -> dict[str, Any]:
+    document: dict[str, Any] = {"alert": alert.name, "expr": expression(alert)}
+    if alert.lasting:
+        document["for"] = duration(deployment.paced(alert.lasting))
+    if alert.keep_firing:
+        document["keep_firing_for"] = duration(deployment.paced(alert.keep_firing))
+    return {**document, "labels": labels_of(alert), "annotations": annotations_of(alert, deployment.alerting)}
+
+
+def expression(alert: Alert) -> str:
+    """The rule's PromQL: the clauses, joined with whose they are."""
+    if not isinstance(alert.owner, Team):
+        return alert.condition_text
+    labels, series = _OWNERS[alert.owner]
+    return f"(\n{alert.condition_text}\n)\n* on ({labels}) group_left ({model.OWNER}) {series}"
+
+
+def labels_of(alert: Alert) -> dict[str, str]:
+    """The labels that the rule adds to those of its series."""
+    owner = {} if isinstance(alert.owner, Team) else {model.OWNER: alert.owner}
+    return {
+        model.SEVERITY: alert.severity.value,
+        model.AREA: alert.area.value,
+        model.ROLE: alert.role.value,
+        model.SLO: alert.slo,
+        model.TIER: alert.tier,
+        **_FIXED[alert.level],
+        **owner,
+    }
+
+
+def annotations_of(alert: Alert, alerting: Alerting) -> dict[str, str]:
+    """What a person reads, and where it leads."""
+    return {
+        "summary": alert.summary,
+        "impact": alert.impact,
+        "description": alert.about,
+        "runbook_url": runbook_url(alerting, alert.name),
+        "dashboard_url": dashboard_url(alerting, alert),
+    }
