@@ -51,6 +51,10 @@ class ReloadError(Exception):
     """The new configuration was refused; its text says why and is shown to the caller."""
 
 
+class DrillError(Exception):
+    """The drill switch was not moved; its text says what is allowed and is shown to the caller."""
+
+
 def _unknown(check: object, region: str) -> datetime | None:
     return None
 
@@ -60,13 +64,17 @@ class View:
     """What the pages show and do.
 
     `ready` is true from the first run of the schedule on. `reload` raises ReloadError when it keeps the old
-    configuration. `next_run` gives the time of a check's next run in a region.
+    configuration. `drill` takes an issuer's name, `on` or `off` and a duration or "", and gives a sentence about what
+    is now; it raises DrillError. `drills` gives the end of each drill. `next_run` gives the time of a check's next run
+    in a region.
     """
 
     book: ResultsBook
     registry: CollectorRegistry
     reload: Callable[[], Awaitable[None]]
     ready: Callable[[], bool]
+    drill: Callable[[str, str, str], str]
+    drills: Callable[[], Mapping[str, datetime]]
     artifacts: ArtifactStore | None = None
     next_run: NextRun = _unknown
     now: Clock = utc_now
@@ -91,7 +99,8 @@ class _SecurityHeaders:
 
 
 def make_app(view: View) -> ASGIApp:
-    """The application: GET /, /style.css, /metrics, /api/results, /artifacts/RUN/NAME, /-/healthy, /-/ready; POST /-/reload.
+    """The application: GET /, /style.css, /metrics, /api/results, /artifacts/RUN/NAME, /-/healthy, /-/ready, /-/drill;
+    POST /-/reload, /-/drill?issuer=NAME&state=on|off[&for=DURATION].
 
     It has no authentication of its own: bind it to loopback or put it behind something that has.
     """
@@ -105,6 +114,8 @@ def make_app(view: View) -> ASGIApp:
         Route("/-/healthy", pages.healthy),
         Route("/-/ready", pages.ready),
         Route("/-/reload", pages.reload, methods=["POST"]),
+        Route("/-/drill", pages.drills),
+        Route("/-/drill", pages.drill, methods=["POST"]),
     ]
     # Around the application and not among its middleware, which does not see the answer to an unexpected error.
     return _SecurityHeaders(Starlette(routes=routes, middleware=[Middleware(GZipMiddleware)]))
@@ -136,6 +147,7 @@ class _Pages:
             unfolded={row.anchor for row in failing[:_UNFOLDED]},
             refresh=_REFRESH_SECONDS if request.query_params.get("refresh") != "off" else 0,
             at=clock_time(now),
+            drills={issuer: clock_time(end) for issuer, end in sorted(view.drills().items())},
             version=view.version,
         )
         return HTMLResponse(html)
@@ -168,12 +180,30 @@ class _Pages:
             return PlainTextResponse("ok\n")
         return PlainTextResponse("The first run has not started yet.\n", 503)
 
+    def drills(self, request: Request) -> Response:
+        return JSONResponse({issuer: end.isoformat() for issuer, end in sorted(self._view.drills().items())})
+
+    async def drill(self, request: Request) -> Response:
+        if _from_elsewhere(request):
+            return PlainTextResponse("Drills from another site are refused.\n", 403)
+        given = request.query_params
+        try:
+            return PlainTextResponse(
+                self._view.drill(given.get("issuer", ""), given.get("state", ""), given.get("for", "")) + "\n"
+            )
+        except DrillError as error:
+            return PlainTextResponse(f"{error}\n", 400)
+
     async def reload(self, request: Request) -> Response:
-        # A page elsewhere can make a browser post here; browsers say so in this header (Fetch Metadata).
-        if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        if _from_elsewhere(request):
             return PlainTextResponse("Reloading from another site is refused.\n", 403)
         try:
             await self._view.reload()
         except ReloadError as error:
             return PlainTextResponse(f"{error}\n", 500)
         return PlainTextResponse("reloaded\n")
+
+
+def _from_elsewhere(request: Request) -> bool:
+    """A page elsewhere can make a browser post here; browsers say so in this header (Fetch Metadata)."""
+    return request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 Values = tuple[str, ...]
 _LARGEST = 1e300
+_Key = tuple[str, str, bool]
+"""Check, region, and whether it is a drill's."""
 
 
 @dataclass(slots=True)
@@ -37,7 +39,7 @@ class PrometheusExporter:
     """Series of the configured checks. May be scraped from any thread at any time; a scrape sees whole results.
 
     `regions` are the agent's; a check without regions of its own runs in all of them. `kinds` is
-    `probes.registry.PROBES`, or anything like it. `drill` is the value of that label for all that is published.
+    `probes.registry.PROBES`, or anything like it.
     """
 
     def __init__(
@@ -47,39 +49,50 @@ class PrometheusExporter:
         now: Clock,
         *,
         kinds: Mapping[str, ProbeKind],
-        drill: bool = False,
     ) -> None:
         self._set = MetricSet((*m.PROBE_METRICS, m.REGION_INFO), registry)
         self._regions = tuple(region.name for region in regions)
         self._now = now
         self._kinds = kinds
-        self._drill = str(drill).lower()
-        self._watched: dict[tuple[str, str], _Watched] = {}
+        self._watched: dict[_Key, _Watched] = {}
         self._complained: set[tuple[str, str]] = set()
         for region in regions:
             self._set.set(m.REGION_INFO, (region.name, region.geohash, region.country), 1)
 
-    def configure(self, checks: Iterable[Check]) -> None:
+    def configure(self, checks: Iterable[Check], drilled: Collection[str] = ()) -> None:
         """Watch exactly these checks: new ones get their series, those that are gone lose theirs, others keep counts.
 
-        Raises KeyError for a kind of probe that is not among `kinds`; nothing is changed then.
+        Checks of the issuers in `drilled` have series of their own with drill="true" for that time; the others stand
+        still. Raises KeyError for a kind of probe that is not among `kinds`; nothing is changed then.
         """
         wanted = {
-            (check.name, region): (check, self._kinds[check.probe])
+            (check.name, region, drill): (check, self._kinds[check.probe])
             for check in checks
             for region in check.regions or self._regions
+            for drill in (False, *((True,) if check.issuer.name in drilled else ()))
         }
         with self._set.lock:
             for key in self._watched.keys() - wanted.keys():
-                for row, values in self._watched.pop(key).series:
-                    self._set.remove(row, values)
+                self._remove(key)
             for key, (check, kind) in wanted.items():
-                watched = self._watched.get(key) or self._begin(check, key[1], kind)
+                watched = self._watched.get(key) or self._begin(check, key, kind)
                 self._watched[key] = watched
                 self._gauge(watched, m.INTERVAL, (), check.interval)
 
-    def _begin(self, check: Check, region: str, kind: ProbeKind) -> _Watched:
-        watched = _Watched(kind, (check.issuer.name, check.target, check.probe, region, self._drill))
+    def _remove(self, key: _Key) -> None:
+        for row, values in self._watched.pop(key).series:
+            self._set.remove(row, values)
+        check, region, drill = key
+        real = self._watched.get((check, region, False))
+        if drill and real:
+            # Watched again from here on: what was last seen before the drill is neither news nor overdue.
+            self._forget(real, m.SUCCESS)
+            for row, values in [series for series in real.series if series[0].initial is Initial.NOW]:
+                self._set.set(row, values, self._now().timestamp())
+
+    def _begin(self, check: Check, key: _Key, kind: ProbeKind) -> _Watched:
+        _, region, drill = key
+        watched = _Watched(kind, (check.issuer.name, check.target, check.probe, region, str(drill).lower()))
         for row in m.metrics_of(kind):
             for own in itertools.product(*(map(str, label.values(kind)) for label in row.labels)):
                 if row.initial is Initial.ZERO:
@@ -88,10 +101,12 @@ class PrometheusExporter:
                     self._gauge(watched, row, own, self._now().timestamp())
         return watched
 
-    def publish(self, result: ProbeResult) -> None:
-        """Record one finished run. A run of a check that has left the configuration is dropped."""
+    def publish(self, result: ProbeResult, *, drill: bool = False) -> None:
+        """Record one finished run. A run of a check that has left the configuration, or of a drill that has ended, is
+        dropped.
+        """
         with self._set.lock:
-            watched = self._watched.get((result.check.name, result.region))
+            watched = self._watched.get((result.check.name, result.region, drill))
             if watched is None:
                 return
             self._run(watched, result)

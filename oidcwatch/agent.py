@@ -22,6 +22,7 @@ from exporters.prometheus import PrometheusExporter
 from exporters.results import ResultsBook
 from exporters.watcher import AgentMetrics, BrowserMetrics
 from oidcwatch import __version__
+from oidcwatch.drill_switch import DrillSwitch
 from oidcwatch.resources import Workshop, authorities
 from oidcwatch.schedule import Schedule
 from oidcwatch.settings import Settings
@@ -61,6 +62,7 @@ class Agent:
     _metrics: AgentMetrics = field(init=False)
     _exporter: PrometheusExporter = field(init=False)
     _artifacts: ArtifactStore = field(init=False)
+    _drills: DrillSwitch = field(init=False)
     _probes: dict[tuple[str, str], Probe] = field(default_factory=dict)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _began: bool = False
@@ -81,6 +83,7 @@ class Agent:
             clock=self.clock,
             on_failure=self._metrics.artifact_failed,
         )
+        self._drills = DrillSwitch(self.clock, self._issuers, self._drills_changed)
         self._schedule = Schedule(
             self._run, self._metrics, spread=agent.start_spread, jitter=agent.jitter, at_once=agent.max_runs_at_once
         )
@@ -148,23 +151,30 @@ class Agent:
             (check, regions[name]) for check in settings.checks for name in check.regions or regions if name in regions
         ]
         probes = {(check.name, region.name): workshop.probe(check, region) for check, region in jobs}
-        self._exporter.configure(settings.checks)
+        self._exporter.configure(settings.checks, self._drills.issuers)
         self.book.configure(settings.checks)
         self._workshop, self._probes, self.settings = workshop, probes, settings
         workshop.forget()
         self._schedule.place(jobs)
         self._metrics.config_loaded(self.clock())
 
+    def _issuers(self) -> frozenset[str]:
+        return frozenset(issuer.name for issuer in self.settings.issuers)
+
+    def _drills_changed(self) -> None:
+        self._exporter.configure(self.settings.checks, self._drills.issuers)
+
     async def _run(self, check: Check, region: Region) -> None:
         self._began = True
         probe = self._probes.get((check.name, region.name))
         if probe is None:  # left the configuration a moment ago
             return
+        drilled = self._drills.overlap(check.issuer.name)
         result = await run_once(probe, check, region.name, self.redact, self.clock)
         result = await judged(result, region, self.settings.references)
-        await self._publish(result)
+        await self._publish(result, drilled)
 
-    async def _publish(self, result: ProbeResult) -> None:
+    async def _publish(self, result: ProbeResult, drilled: Callable[[], bool]) -> None:
         failure = result.failure
         if failure is not None:
             level = logging.ERROR if failure.reason is Reason.PROBE_ERROR else logging.WARNING
@@ -175,7 +185,8 @@ class Agent:
             )
             if result.artifacts:
                 await asyncio.to_thread(self._artifacts.publish, result)
-        for publish in (self._exporter.publish, self.book.publish, *self.publish_also):
+        self._exporter.publish(result, drill=drilled())
+        for publish in (self.book.publish, *self.publish_also):
             publish(result)
 
     def _view(self) -> View:
@@ -184,6 +195,8 @@ class Agent:
             registry=self.registry,
             reload=self.reload,
             ready=lambda: self._began,
+            drill=self._drills.ask,
+            drills=self._drills.ends,
             artifacts=self._artifacts,
             next_run=self._schedule.next_run,
             now=self.clock,
@@ -215,6 +228,7 @@ class Agent:
         cancelled = await self._schedule.drain(drain)
         if cancelled:
             log.warning("%d runs had not ended after %g s and were cancelled", cancelled, drain)
+        self._drills.close()
         await self._workshop.close()
         server.should_exit = True
         await asyncio.wait({pages}, timeout=drain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from exporters.artifacts import ArtifactStore
-from exporters.pages import ReloadError, View, make_app
+from exporters.pages import DrillError, ReloadError, View, make_app
 from exporters.prometheus import PrometheusExporter
 from exporters.results import ResultsBook
 from probes.model import Artifact, Check, Finding, Reason, Severity
@@ -37,6 +37,14 @@ class Agent:
     started: bool = False
     reloads: int = 0
     problem: str = ""
+    drills: dict[str, datetime] = field(default_factory=dict)
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def drill(self, issuer: str, state: str, length: str) -> str:
+        if self.problem:
+            raise DrillError(self.problem)
+        self.asked.append((issuer, state, length))
+        return "done"
 
     async def reload(self) -> None:
         self.reloads += 1
@@ -62,6 +70,8 @@ async def client(agent: Agent, registry: CollectorRegistry, clock: SetClock) -> 
         registry=registry,
         reload=agent.reload,
         ready=lambda: agent.started,
+        drill=agent.drill,
+        drills=lambda: agent.drills,
         artifacts=agent.store,
         next_run=next_run,
         now=clock,
@@ -274,3 +284,41 @@ async def test_a_path_that_leads_out_of_the_store_is_refused(
 
     assert answer.status_code == 404
     assert "secret" not in answer.text
+
+
+async def test_a_drill_is_asked_for_by_query_and_its_state_is_answered(
+    client: httpx.AsyncClient, agent: Agent, clock: SetClock
+) -> None:
+    agent.drills["acme"] = clock()
+
+    on = await client.post("/-/drill?issuer=acme&state=on&for=20m")
+    state = await client.get("/-/drill")
+
+    assert (on.status_code, on.text) == (200, "done\n")
+    assert agent.asked == [("acme", "on", "20m")]
+    assert state.json() == {"acme": clock().isoformat()}
+
+
+async def test_a_refused_drill_says_what_is_allowed(client: httpx.AsyncClient, agent: Agent) -> None:
+    agent.problem = "state: expected on or off"
+
+    answer = await client.post("/-/drill?issuer=acme&state=maybe")
+
+    assert (answer.status_code, answer.text) == (400, "state: expected on or off\n")
+
+
+async def test_a_drill_from_another_site_is_refused(client: httpx.AsyncClient, agent: Agent) -> None:
+    answer = await client.post("/-/drill?issuer=acme&state=on", headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert answer.status_code == 403
+    assert agent.asked == []
+
+
+async def test_the_page_says_which_issuers_are_under_drill_and_until_when(
+    client: httpx.AsyncClient, agent: Agent, clock: SetClock
+) -> None:
+    agent.drills["acme"] = clock()
+
+    page = (await client.get("/")).text
+
+    assert "Drill on acme</b> until 2026-03-01 12:00:00 UTC" in page
