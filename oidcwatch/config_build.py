@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
+from alerts.deployment import Alerting, Maintenance, OfficeHours, Slo
+from exporters.slis import SLIS
 from oidcwatch import config_issuer as shape
+from oidcwatch.config_alerting import AlertingModel, Fields, Kind
 from oidcwatch.config_model import AgentModel, BrowserModel, Config, RegionModel
-from oidcwatch.settings import AgentSettings, BrowserSettings, LogSettings, Settings, Slo
+from oidcwatch.settings import AgentSettings, BrowserSettings, LogSettings, Settings
 from probes.model import Check
 from probes.subjects import AuthMethod, Client, Issuer, LoginForm, LoginStep, Policy, Region, SecretRef, User
 
@@ -38,16 +42,59 @@ def build(config: Config, files: tuple[Path, ...], place: Place) -> Settings:
         files=files,
         regions=regions,
         issuers=issuers,
-        checks=tuple(
-            check
-            for model, issuer in zip(config.issuers, issuers, strict=True)
-            for check in _checks(model, issuer, here)
-        ),
-        slos=tuple(Slo(slo.sli, slo.objective, slo.window) for slo in config.slos),
+        checks=checks_in(config, issuers, here),
+        slos=tuple(_slos(config)),
+        alerting=_alerting(config.alerting),
         agent=_agent(config.agent, place),
         log=LogSettings(config.log.level, config.log.format == "json"),
         references=tuple(_address(text) for text in config.vantage.references),
     )
+
+
+def checks_in(config: Config, issuers: tuple[Issuer, ...], regions: tuple[str, ...]) -> tuple[Check, ...]:
+    """The checks that run in one of these regions. `issuers` are those of the configuration, in its order."""
+    pairs = zip(config.issuers, issuers, strict=True)
+    return tuple(check for model, issuer in pairs for check in _checks(model, issuer, regions))
+
+
+def every_region(config: Config) -> tuple[Region, ...]:
+    """The regions of all agents that share the file, by name: the same whichever agent asks."""
+    others = (Region(region.name, region.geohash or "", region.country or "") for region in config.other_regions)
+    return tuple(sorted((*_regions(config), *others), key=lambda region: region.name))
+
+
+def _slos(config: Config) -> Iterable[Slo]:
+    for sli in SLIS:
+        own = [model for model in config.slos if model.sli == sli.name]
+        if not any(not model.issuers for model in own):
+            yield Slo(sli.name, sli, sli.objective, sli.window)
+        for model in own:
+            window = timedelta(seconds=model.window)
+            yield Slo(model.name or sli.name, sli, model.objective, window, tuple(model.issuers))
+
+
+def _alerting(model: AlertingModel) -> Alerting:
+    hours = model.office_hours
+    return Alerting(
+        runbooks_url=model.runbooks_url,
+        grafana_url=model.grafana_url,
+        prometheus_url=model.prometheus_url,
+        alertmanager_url=model.alertmanager_url,
+        owners=MappingProxyType(dict(model.owners)),
+        receivers=MappingProxyType(
+            {route: tuple(map(_receiver, entries)) for route, entries in model.receivers.items()}
+        ),
+        office_hours=OfficeHours(hours.days, hours.start, hours.end, hours.location),
+        maintenance=tuple(
+            Maintenance(each.name, tuple(each.issuers), each.days, each.start, each.end, each.location)
+            for each in model.maintenance
+        ),
+        min_regions=model.min_regions,
+    )
+
+
+def _receiver(entry: Mapping[Kind, Fields]) -> Mapping[str, object]:
+    return MappingProxyType({kind: MappingProxyType(dict(fields)) for kind, fields in entry.items()})
 
 
 def with_own_region(config: Config, name: str) -> Config:
@@ -105,6 +152,7 @@ def _client(model: shape.ClientModel, place: Place) -> Client:
     return Client(
         name=model.name,
         client_id=model.client_id,
+        owner=model.owner,
         auth_method=AuthMethod(model.auth.method),
         secret=_secret(model.auth.secret, place) if model.auth.secret else None,
         scopes=tuple(model.scopes),

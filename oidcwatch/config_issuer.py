@@ -207,6 +207,8 @@ class ClientModel(Model):
     """Name in labels and commands; unique in the issuer."""
     client_id: Text
     """Identifier at the provider."""
+    owner: FreeText = ""
+    """Who is called when its registration or secret is at fault; the issuer's owner when absent."""
     auth: Auth = Auth()
     """How the client authenticates at the token endpoint."""
     scopes: list[Scope] = Field(default_factory=lambda: ["openid"])

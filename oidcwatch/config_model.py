@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from oidcwatch.config_alerting import AlertingModel
 from oidcwatch.config_issuer import IssuerModel, Model
 from oidcwatch.config_values import (
     Address,
@@ -57,6 +58,10 @@ class SloModel(Model):
     """Share of good events in percent, such as 99.95."""
     window: Window = 2_592_000.0
     """Time over which the objective holds; 1d or more."""
+    name: Name | None = None
+    """Name in rules and alerts; that of the SLI when absent. Two objectives for one SLI need two names."""
+    issuers: list[Name] = Field(default_factory=list)
+    """Issuers that it is for; when absent, all that no other objective for the SLI names."""
 
 
 class BrowserModel(Model):
@@ -124,6 +129,8 @@ class Config(Model):
     """The OpenID providers to watch."""
     slos: list[SloModel] = Field(default_factory=list)
     """Objectives; SLIs that are not named keep their default."""
+    alerting: AlertingModel = AlertingModel()
+    """Where people look and who is called, for what is generated."""
     agent: AgentModel = AgentModel()
     """Where the agent listens and what it may use."""
     vantage: VantageModel = VantageModel()

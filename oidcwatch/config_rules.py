@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from exporters.slis import BY_NAME
 from oidcwatch.config_duration import format_duration, parse_duration
 from oidcwatch.config_merge import Tree
 from oidcwatch.config_problem import Loc, Problem, closest, found
@@ -99,7 +100,38 @@ def _unique_names(scene: _Scene) -> _Found:
         for owner in (issuer, *issuer.items("clients")):
             probes = (_Node(_type_of(probe), probe.loc) for probe in owner.items("probes"))
             yield from _twice(scene, probes, "the probe")
-    yield from _twice(scene, (slo.get("sli") for slo in scene.root.items("slos")), "the SLI")
+    slos = scene.root.items("slos")
+    yield from _twice(scene, (slo.get("sli") for slo in slos if not slo.items("issuers")), "the SLI")
+    yield from _twice(scene, (slo.get("name") for slo in slos), "the objective's name")
+    maintenance = scene.root.get("alerting").items("maintenance")
+    yield from _twice(scene, (window.get("name") for window in maintenance), "the name")
+
+
+def _objectives_have_names(scene: _Scene) -> _Found:
+    defaults = set(BY_NAME)
+    for slo in scene.root.items("slos"):
+        sli, name, some = slo.get("sli").text, slo.get("name"), slo.items("issuers")
+        if some and not name.text:
+            message = f"an objective for some issuers needs a name of its own, such as {sli or 'login-success'}-gold"
+            yield slo.loc, message
+        if name.text in defaults and (some or name.text != sli):
+            yield name.loc, f"{found(name.text)} is the name of a default objective; choose another"
+
+
+def _known_issuers(scene: _Scene) -> _Found:
+    known = tuple(filter(None, (issuer.get("name").text for issuer in scene.root.items("issuers"))))
+    first: dict[tuple[str, str], _Node] = {}
+    maintenance = scene.root.get("alerting").items("maintenance")
+    for owner in (*scene.root.items("slos"), *maintenance):
+        for issuer in owner.items("issuers"):
+            if issuer.text and issuer.text not in known:
+                near = closest(issuer.text, known)
+                yield issuer.loc, f"{found(issuer.text)} is not an issuer of this file{near}; known: {', '.join(known)}"
+            key = (owner.get("sli").text, issuer.text)
+            if key[0] and key in first:
+                place = scene.tree.origin(first[key].loc)
+                yield issuer.loc, f"{found(issuer.text)} already has an objective for {key[0]} at {place}"
+            first.setdefault(key, issuer)
 
 
 def _unique_regions(scene: _Scene) -> _Found:
@@ -218,6 +250,8 @@ RULES: tuple[_Rule, ...] = (
     _unique_names,
     _unique_regions,
     _known_regions,
+    _objectives_have_names,
+    _known_issuers,
     _issuer_is_https,
     _resources_have_a_client,
     _timeouts_fit,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, NoReturn
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -14,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from exporters.slis import BY_NAME
 from oidcwatch.config_duration import format_duration, parse_duration
 from oidcwatch.config_problem import closest
+from probes.reasons import Owner
 from probes.registry import PROBES
 
 REFUSED = "refused"
@@ -111,6 +113,18 @@ def _resource_url(text: str) -> str:
     return _parsed(text, ("https", "http"), "https://api.example.com/canary")
 
 
+def _base_url(text: str) -> str:
+    if text:
+        _parsed(text, ("https", "http"), "https://grafana.example.com")
+        if "?" in text or "#" in text:
+            refuse("must not have a query or a fragment: paths are added to it")
+    return text.rstrip("/")
+
+
+def _location(text: str) -> str:
+    return text if text in available_timezones() else refuse("must be a time zone such as Europe/Berlin or UTC")
+
+
 def _proxy(text: str) -> str:
     return _parsed(text, ("http", "socks5"), "http://proxy.example.com:3128 or socks5://proxy.example.com:1080")
 
@@ -151,6 +165,16 @@ Host = Annotated[
 IssuerUrl = Annotated[str, AfterValidator(_issuer_url), _TEXT_URL]
 RedirectUri = Annotated[str, AfterValidator(_redirect_uri), _TEXT_URL]
 ResourceUrl = Annotated[str, AfterValidator(_resource_url), _TEXT_URL]
+BaseUrl = Annotated[str, AfterValidator(_base_url), _TEXT_URL]
+Location = Annotated[str, AfterValidator(_location), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})]
+_DAY = "(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)"
+WeekDays = Annotated[
+    str, *_matching(f"{_DAY}(:{_DAY})?", "must be a day or two days such as sunday or monday:friday, in small letters")
+]
+TimeOfDay = Annotated[
+    str, *_matching(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00", "must be a time such as 08:00; 24:00 is the day's end")
+]
+OwnerName = Annotated[str, *_one_of(tuple(owner.value for owner in Owner))]
 ProxyUrl = Annotated[str, AfterValidator(_proxy), _TEXT_URL]
 Address = Annotated[str, AfterValidator(_address), _TEXT_ADDRESS]
 Duration = Annotated[float, BeforeValidator(_duration), _AS_TEXT, _TEXT_DURATION]

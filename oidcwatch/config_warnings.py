@@ -58,11 +58,6 @@ def _key_lead(settings: Settings) -> Iterator[str]:
             yield f"issuer {issuer.name}: policy.min_key_lead is known, but no probe measures the lead of keys yet"
 
 
-def _objectives(settings: Settings) -> Iterator[str]:
-    if settings.slos:
-        yield "slos are known, but no rules are generated from them yet"
-
-
 def _one_region(settings: Settings) -> Iterator[str]:
     if len(settings.regions) == 1 and not settings.references:
         yield (
@@ -78,7 +73,6 @@ _RULES: tuple[_Rule, ...] = (
     _client_credentials_of_a_public_client,
     _plain_http,
     _key_lead,
-    _objectives,
     _one_region,
 )
 

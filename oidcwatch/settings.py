@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
+from alerts.deployment import Alerting, Slo
 from probes.model import Check
 from probes.subjects import Issuer, Region
-
-
-@dataclass(frozen=True, slots=True)
-class Slo:
-    """An objective that replaces an SLI's default one. `objective` is a percentage of `window` seconds."""
-
-    sli: str
-    objective: Decimal
-    window: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +58,8 @@ class Settings:
     checks: tuple[Check, ...]
     """What this agent runs; a check whose regions are all elsewhere is not among them."""
     slos: tuple[Slo, ...]
+    """Every objective, the defaults of SLIs that the file does not name included."""
+    alerting: Alerting
     agent: AgentSettings
     log: LogSettings
     references: tuple[tuple[str, int], ...]

@@ -97,7 +97,7 @@ def _summary(loaded: Loaded) -> dict[str, Any]:
         "checks": [check.name for check in settings.checks],
         "probes": dict(sorted(Counter(check.probe for check in settings.checks).items())),
         "regions": [region.name for region in settings.regions],
-        "slos": len(settings.slos),
+        "slos": len(loaded.config.slos),
         "runs_per_hour": round(runs),
     }
 

@@ -116,9 +116,8 @@ def test_the_file_is_named_by_option_or_environment(write: Write, run: Run, tmp_
          "issuer lab: plain http beyond this machine"),
         ("  - {name: idle, url: 'https://idle.example'}\n", "issuer idle has no check that runs here"),
         ("    policy: {min_key_lead: 1h}\n", "issuer acme: policy.min_key_lead is known, but no probe measures"),
-        ("slos: [{sli: login-success, objective: 99}]\n", "slos are known, but no rules are generated"),
     ],
-    ids=["busy-login", "refresh-scope", "public-client", "plain-http", "no-checks", "key-lead", "objectives"],
+    ids=["busy-login", "refresh-scope", "public-client", "plain-http", "no-checks", "key-lead"],
 )  # fmt: skip
 def test_what_is_probably_not_meant_is_a_warning(write: Write, run: Run, text: str, warning: str) -> None:
     write(GOOD + text)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import certifi
 import pytest
 
+from exporters.slis import BY_NAME
 from oidcwatch.config import ConfigError, load
 from probes.subjects import AuthMethod, LoginStep, SecretRef
 
@@ -78,9 +80,18 @@ def test_secrets_stay_references_and_relative_paths_start_at_the_file(write: Wri
 def test_objectives_keep_the_digits_that_were_written(write: Write) -> None:
     path = write("slos: [{sli: login-success, objective: 99.95, window: 7d}]\n" + ISSUER)
 
-    (slo,) = load(path, {}).slos
+    slos = {slo.name: slo for slo in load(path, {}).slos}
 
-    assert (slo.objective, slo.window) == (Decimal("99.95"), 7 * 86_400)
+    assert (slos["login-success"].objective, slos["login-success"].window) == (Decimal("99.95"), timedelta(days=7))
+
+
+def test_slis_that_are_not_named_keep_their_objective(write: Write) -> None:
+    path = write("slos: [{sli: login-success, name: gold, objective: 99, issuers: [acme]}]\n" + ISSUER)
+
+    slos = {slo.name: slo for slo in load(path, {}).slos}
+
+    assert slos["gold"].issuers == ("acme",)
+    assert slos.keys() == BY_NAME.keys() | {"gold"}
 
 
 def test_norway_is_a_country_and_not_a_boolean(write: Write) -> None:
