@@ -245,7 +245,13 @@ RELOAD_TIME = _own(
 )
 ARTIFACT_FAILURES = _own("oidcwatch_artifacts_write_failures_total", _C, "Runs whose artifacts could not be stored.")
 
-AGENT_METRICS = (BUILD_INFO, LATENESS, MISSED, IN_FLIGHT, RELOAD_OK, RELOAD_TIME, ARTIFACT_FAILURES)
+RUN_STORE_FAILURES = _own(
+    "oidcwatch_run_history_write_failures_total", _C, "Runs that could not be added to the run history."
+)
+
+AGENT_METRICS = (
+    *(BUILD_INFO, LATENESS, MISSED, IN_FLIGHT, RELOAD_OK, RELOAD_TIME, ARTIFACT_FAILURES, RUN_STORE_FAILURES),
+)
 BROWSER_METRICS = (
     *(BROWSER_LAUNCHES, BROWSER_LAUNCH_FAILURES, BROWSER_LAUNCH_TIME, BROWSER_RECYCLES, BROWSER_CRASHES),
     *(BROWSER_CONTEXTS, BROWSER_QUEUE, BROWSER_RSS),

@@ -43,6 +43,10 @@ class AgentMetrics:
         """The artifacts of a run could not be stored."""
         self._set.add(m.ARTIFACT_FAILURES, ())
 
+    def run_not_kept(self) -> None:
+        """A run could not be added to the run history."""
+        self._set.add(m.RUN_STORE_FAILURES, ())
+
 
 class BrowserMetrics:
     """The observer of the browser pool (probes.browser_events.BrowserObserver)."""

@@ -20,6 +20,7 @@ from exporters.artifacts import ArtifactStore
 from exporters.pages import ReloadError, View, make_app
 from exporters.prometheus import PrometheusExporter
 from exporters.results import ResultsBook
+from exporters.store import RUNS, RunStore
 from exporters.watcher import AgentMetrics, BrowserMetrics
 from oidcwatch import __version__
 from oidcwatch.drill_switch import DrillSwitch
@@ -62,6 +63,7 @@ class Agent:
     _metrics: AgentMetrics = field(init=False)
     _exporter: PrometheusExporter = field(init=False)
     _artifacts: ArtifactStore = field(init=False)
+    _history: RunStore = field(init=False)
     _drills: DrillSwitch = field(init=False)
     _probes: dict[tuple[str, str], Probe] = field(default_factory=dict)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,6 +84,12 @@ class Agent:
             max_age=_ARTIFACT_AGE,
             clock=self.clock,
             on_failure=self._metrics.artifact_failed,
+        )
+        self._history = RunStore.open(
+            agent.data_dir / RUNS,
+            retention=timedelta(seconds=agent.keep_runs),
+            clock=self.clock,
+            on_failure=self._metrics.run_not_kept,
         )
         self._drills = DrillSwitch(self.clock, self._issuers, self._drills_changed)
         self._schedule = Schedule(
@@ -185,7 +193,9 @@ class Agent:
             )
             if result.artifacts:
                 await asyncio.to_thread(self._artifacts.publish, result)
-        self._exporter.publish(result, drill=drilled())
+        drill = drilled()
+        self._exporter.publish(result, drill=drill)
+        self._history.add(result, drill)
         for publish in (self.book.publish, *self.publish_also):
             publish(result)
 
@@ -230,6 +240,7 @@ class Agent:
             log.warning("%d runs had not ended after %g s and were cancelled", cancelled, drain)
         self._drills.close()
         await self._workshop.close()
+        await asyncio.to_thread(self._history.close)
         server.should_exit = True
         await asyncio.wait({pages}, timeout=drain)
         pages.cancel()

@@ -196,6 +196,7 @@ def _agent(model: AgentModel, place: Place) -> AgentSettings:
         host=host,
         port=port,
         data_dir=place.path(model.data_dir),
+        keep_runs=model.keep_runs,
         browser=_browser(model.browser, place),
         max_runs_at_once=model.max_runs_at_once,
         drain=model.drain,

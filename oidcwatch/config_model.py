@@ -88,6 +88,8 @@ class AgentModel(Model):
     """Address of metrics, status page and health."""
     data_dir: Text = "oidcwatch-data"
     """Folder for run history and evidence; a relative path starts at the configuration's folder."""
+    keep_runs: Window = 3_024_000.0
+    """How long the run history in data_dir reaches back; 1d or more."""
     browser: BrowserModel = BrowserModel()
     """Limits of the browser."""
     max_runs_at_once: Count = 32

@@ -31,6 +31,7 @@ class AgentSettings:
     host: str
     port: int
     data_dir: Path
+    keep_runs: float
     browser: BrowserSettings
     max_runs_at_once: int
     drain: float
