@@ -20,6 +20,7 @@ COMMANDS: tuple[str, ...] = (
     "probe",
     "run",
     "config",
+    "generate",
     "doctor",
     "docs",
 )

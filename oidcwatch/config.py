@@ -39,8 +39,11 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     return load_both(path, environ).settings
 
 
-def load_both(path: Path, environ: Mapping[str, str]) -> Loaded:
-    """As `load`, with the typed file beside the settings."""
+def load_both(path: Path, environ: Mapping[str, str], *, connects: bool = True) -> Loaded:
+    """As `load`, with the typed file beside the settings.
+
+    Without `connects` nothing will be connected to, so the files of ca_file need not be there.
+    """
     files = (path, *sorted((path.parent / "conf.d").glob("*.yaml")))
     documents, problems = _read(files)
     if len(documents) < len(files):
@@ -53,7 +56,7 @@ def load_both(path: Path, environ: Mapping[str, str]) -> Loaded:
     problems += [*conflicts, *check_rules(tree, region), *_region_problems(region)]
     ca_files: list[Path | None] = []
     for index, item in enumerate(_issuers(tree)):
-        ca_file, problem = _ca_file(item, path.parent, environ)
+        ca_file, problem = _ca_file(item, path.parent, environ) if connects else (None, "")
         ca_files.append(ca_file)
         if problem:
             problems.append(tree.problem(("issuers", index, "tls", "ca_file"), problem))

@@ -68,12 +68,12 @@ def seconds_of(duration: str | None) -> float | None:
         fail(f"--for: {duration!r} is no duration; write it like 90s, 5m or 1h")
 
 
-def load_both_or_exit(path: Path, *, as_json: bool = False) -> Loaded:
+def load_both_or_exit(path: Path, *, as_json: bool = False, connects: bool = True) -> Loaded:
     """The configuration; a bad one is printed to standard error (with `as_json` to standard output) and exits with 2."""
     from oidcwatch.config import ConfigError, load_both
 
     try:
-        return load_both(path, os.environ)
+        return load_both(path, os.environ, connects=connects)
     except ConfigError as error:
         if as_json:
             print_json({"ok": False, "problems": [asdict(problem) for problem in error.problems]})
