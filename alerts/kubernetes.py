@@ -1,0 +1,193 @@
+"""The same rules and routes as objects of prometheus-operator: PrometheusRule and AlertmanagerConfig."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Any
+
+from alerts.alertmanager import templates
+from alerts.alertmanager_inhibition import Inhibition, inhibitions_for
+from alerts.alertmanager_receivers import Receiver, receivers_of
+from alerts.alertmanager_times import Interval, intervals_of
+from alerts.deployment import Deployment
+from alerts.model import Alert, Group
+from alerts.promql import duration
+from alerts.routes import Route, routing_tree
+from alerts.rules_file import dump, group_document
+from exporters.slis import Matcher
+
+NAME = "oidcwatch"
+LABELS: Mapping[str, str] = MappingProxyType({"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": NAME})
+"""Of every object. Which ones an operator selects is its own setting (`ruleSelector`), so callers may add theirs."""
+LARGEST = 900_000
+"""Bytes of one object. etcd takes 1.5 MiB a request by default, and what the API server adds must fit in too."""
+
+# The fields of Alertmanager that prometheus-operator spells in another way than camel case would.
+_SPELLED: Mapping[str, str] = MappingProxyType(
+    {
+        "api_url": "apiURL",
+        "client_url": "clientURL",
+        "icon_url": "iconURL",
+        "image_url": "imageURL",
+        "thumb_url": "thumbURL",
+        "require_tls": "requireTLS",
+        "force_implicit_tls": "forceImplicitTLS",
+    }
+)
+# Files that hold a secret, and the field that names the same secret as an object of the cluster.
+_SECRETS: Mapping[str, str] = MappingProxyType(
+    {
+        "url_file": "urlSecret",
+        "api_url_file": "apiURL",
+        "api_key_file": "apiKey",
+        "routing_key_file": "routingKey",
+        "service_key_file": "serviceKey",
+        "auth_password_file": "authPassword",
+        "auth_secret_file": "authSecret",
+    }
+)
+# Free names that the user or we chose: pairs in this shape.
+_PAIRS = frozenset({"details", "headers"})
+_INSTEAD = "give the whole alertmanager.yaml to the operator instead (Alertmanager.spec.configSecret)"
+_OUR_TEMPLATE = re.compile(r'\{\{ template "oidcwatch\.')
+
+
+def prometheus_rules(
+    deployment: Deployment,
+    groups: Sequence[Group],
+    *,
+    name: str = NAME,
+    namespace: str = "",
+    labels: Mapping[str, str] = LABELS,
+) -> str:
+    """PrometheusRule objects (monitoring.coreos.com/v1), as many as are needed to keep each under `LARGEST`."""
+    parts = list(_parts([group_document(group, deployment) for group in groups]))
+    names = [name] if len(parts) == 1 else [f"{name}-{number}" for number in range(1, len(parts) + 1)]
+    return "---\n".join(
+        dump(_object("monitoring.coreos.com/v1", "PrometheusRule", each, namespace, labels, {"groups": part}))
+        for each, part in zip(names, parts, strict=True)
+    )
+
+
+def _parts(groups: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The groups in order, cut into runs that are small enough. A group is never cut: its rules build on each other."""
+    part: list[dict[str, Any]] = []
+    size = 0
+    for group in groups:
+        length = len(json.dumps(group).encode())
+        if part and size + length > LARGEST:
+            yield part
+            part, size = [], 0
+        part.append(group)
+        size += length
+    yield part
+
+
+def alertmanager_config(
+    deployment: Deployment,
+    alerts: Sequence[Alert],
+    *,
+    name: str = NAME,
+    namespace: str = "",
+    labels: Mapping[str, str] = LABELS,
+) -> str:
+    """An AlertmanagerConfig (monitoring.coreos.com/v1alpha1) that routes like `alertmanager_yaml`.
+
+    Message templates are written into the fields, since the object has no place for files. A secret of file
+    `.../NAME/KEY` becomes the key KEY of the cluster's secret NAME, which is how the operator mounts secrets. The
+    operator's `alertmanagerConfigMatcherStrategy` must be `None` where alerts carry no label `namespace`.
+
+    Raises ValueError for what the object cannot say: a time zone other than UTC, nested fields such as `http_config`, a
+    file outside of a secret.
+    """
+    spec = {
+        "route": _route(routing_tree(deployment)),
+        "inhibitRules": [_inhibition(rule) for rule in inhibitions_for(alerts)],
+        "muteTimeIntervals": [_interval(interval) for interval in intervals_of(deployment)],
+        "receivers": [_receiver(receiver) for receiver in receivers_of(deployment)],
+    }
+    return dump(_object("monitoring.coreos.com/v1alpha1", "AlertmanagerConfig", name, namespace, labels, spec))
+
+
+def _object(
+    version: str, kind: str, name: str, namespace: str, labels: Mapping[str, str], spec: Mapping[str, object]
+) -> dict[str, Any]:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {}), "labels": dict(labels)}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": dict(spec)}
+
+
+def _route(route: Route) -> dict[str, Any]:
+    times = {"groupWait": route.wait, "groupInterval": route.interval, "repeatInterval": route.repeat}
+    lists: Mapping[str, Sequence[object]] = {
+        "matchers": [_matcher(matcher) for matcher in route.matchers],
+        "groupBy": route.group_by,
+        "activeTimeIntervals": route.active,
+        "muteTimeIntervals": route.mute,
+        "routes": [_route(child) for child in route.routes],
+    }
+    return {
+        "receiver": route.receiver,
+        **{name: list(values) for name, values in lists.items() if values},
+        **{name: duration(length) for name, length in times.items() if length is not None},
+    }
+
+
+def _matcher(matcher: Matcher) -> dict[str, str]:
+    return {"name": matcher.label, "matchType": matcher.op, "value": str(matcher.value)}
+
+
+def _inhibition(rule: Inhibition) -> dict[str, Any]:
+    return {
+        "sourceMatch": [_matcher(matcher) for matcher in rule.source],
+        "targetMatch": [_matcher(matcher) for matcher in rule.target],
+        "equal": list(rule.equal),
+    }
+
+
+def _interval(interval: Interval) -> dict[str, Any]:
+    spans = []
+    for span in interval.spans:
+        if span.location != "UTC":
+            raise ValueError(
+                f"{interval.name}: an AlertmanagerConfig has hours in UTC only, not in {span.location}; {_INSTEAD}"
+            )
+        times = {"times": [{"startTime": span.start, "endTime": span.end}]} if span.start else {}
+        spans.append({**({"weekdays": list(span.weekdays)} if span.weekdays else {}), **times})
+    return {"name": interval.name, "timeIntervals": spans}
+
+
+def _receiver(receiver: Receiver) -> dict[str, Any]:
+    document: dict[str, Any] = {"name": receiver.name}
+    for kind, fields in receiver.configs:
+        document.setdefault(f"{kind}Configs", []).append(dict(_field(*field) for field in fields.items()))
+    return document
+
+
+def _field(name: str, value: object) -> tuple[str, Any]:
+    first, *rest = name.split("_")
+    spelled = _SPELLED.get(name, first + "".join(part.capitalize() for part in rest))
+    if name in _SECRETS:
+        return _SECRETS[name], _secret(name, str(value))
+    if name in _PAIRS and isinstance(value, Mapping):
+        return spelled, [{"key": key, "value": _inlined(each)} for key, each in value.items()]
+    if isinstance(value, Mapping | list):
+        raise ValueError(  # noqa: TRY004 - right for Alertmanager, and not sayable here
+            f"{name}: has another shape in an AlertmanagerConfig; {_INSTEAD}"
+        )
+    return spelled, _inlined(value)
+
+
+def _inlined(value: object) -> object:
+    """A message with the templates that it calls: the operator's object cannot refer to a file."""
+    return templates() + value if isinstance(value, str) and _OUR_TEMPLATE.search(value) else value
+
+
+def _secret(field: str, path: str) -> dict[str, str]:
+    *_, name, key = ("", "", *PurePosixPath(path).parts)
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name) or not re.fullmatch(r"[A-Za-z0-9._-]+", key):
+        raise ValueError(f"{field}: {path!r} does not end in SECRET/KEY, the names of a secret of the cluster")
+    return {"name": name, "key": key}

@@ -1,0 +1,92 @@
+"""The objectives as Sloth's specification (prometheus/v1), for those who already generate their rules with it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from alerts import series as s
+from alerts.burn import camel
+from alerts.deployment import Deployment, Slo
+from alerts.links import runbook_url
+from alerts.model import OWNER, SEVERITY
+from alerts.promql import number
+from alerts.recording import of, spends_slices
+from alerts.rules_file import dump
+from alerts.windows import FAST, TIERS, Severity
+from exporters import metrics as m
+from exporters.slis import Freshness, Latency, Matcher, Selector, Slices
+from probes.subjects import Issuer
+
+_WINDOW = "[{{.window}}]"
+_REAL = Matcher(m.DRILL, "=", "false")
+_SLOW = next(tier for tier in TIERS if tier.severity is Severity.TICKET)
+
+
+def sloth_yaml(deployment: Deployment) -> str:
+    """A document for each issuer: to Sloth a service with its objectives.
+
+    Sloth's rules know no regions, quorum or least number of failures, so they page more often than ours. Its own
+    catalogue of windows is for 30 (or 28) days, and an objective of another length is left out.
+    """
+    return "---\n".join(
+        dump(_service(deployment, issuer)) for issuer in deployment.issuers if _slos(deployment, issuer)
+    )
+
+
+def _slos(deployment: Deployment, issuer: Issuer) -> list[Slo]:
+    return [
+        slo
+        for slo in deployment.fed()
+        if slo.window == timedelta(days=30) and any(check.issuer == issuer for check in deployment.checks_of(slo))
+    ]
+
+
+def _service(deployment: Deployment, issuer: Issuer) -> dict[str, Any]:
+    owner = {OWNER: issuer.owner} if issuer.owner else {}
+    return {
+        "version": "prometheus/v1",
+        "service": issuer.name,
+        "labels": {m.ISSUER: issuer.name, **owner},
+        "slos": [_slo(deployment, slo, issuer) for slo in _slos(deployment, issuer)],
+    }
+
+
+def _slo(deployment: Deployment, slo: Slo, issuer: Issuer) -> dict[str, Any]:
+    name = f"Oidc{camel(slo.name)}Burn"
+    return {
+        "name": slo.name,
+        "objective": float(number(slo.objective)),
+        "description": slo.sli.good,
+        "sli": _sli(slo, Matcher(m.ISSUER, "=", issuer.name)),
+        "alerting": {
+            "name": name,
+            "annotations": {"summary": f"{slo.sli.title} at {issuer.name} burn their error budget"},
+            "page_alert": _alert(deployment, Severity.PAGE, f"{name}{FAST.name.capitalize()}"),
+            "ticket_alert": _alert(deployment, Severity.TICKET, f"{name}{_SLOW.name.capitalize()}"),
+        },
+    }
+
+
+def _alert(deployment: Deployment, severity: Severity, like: str) -> dict[str, Any]:
+    """One of Sloth's two alerts, which leads to the page of the most similar one of ours."""
+    return {
+        "labels": {SEVERITY: severity.value},
+        "annotations": {"runbook_url": runbook_url(deployment.alerting, like)},
+    }
+
+
+def _sli(slo: Slo, issuer: Matcher) -> dict[str, Any]:
+    if spends_slices(slo):
+        return {"raw": {"error_ratio_query": f"avg(avg_over_time({of(s.SLICE_BAD, slo, _REAL, issuer)}{_WINDOW}))"}}
+
+    def count(selector: Selector) -> str:
+        narrowed = Selector(selector.metric, (*selector.matchers, issuer), selector.suffix)
+        return f"sum(increase({narrowed}{_WINDOW}))"
+
+    match slo.sli.measure:
+        case Latency(good=good, total=total):
+            return {"events": {"error_query": f"{count(total)} - {count(good)}", "total_query": count(total)}}
+        case measure:
+            assert not isinstance(measure, Freshness | Slices)  # noqa: S101 - those are slices
+            return {"events": {"error_query": count(measure.bad), "total_query": count(measure.total)}}
