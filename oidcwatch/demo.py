@@ -12,12 +12,12 @@ from typing import Any
 
 import yaml
 
+from oidcwatch.sandbox_config import PLACES, REGIONS, Pace, issuer_document
 from probes.model import ProbeResult, Reason
 from sandbox.egress import start_http_proxy, start_socks_proxy
 from sandbox.launch import Sandbox, start_sandbox
 
-REGIONS = ("eu-west", "us-east", "ap-south")
-_USERS = {"eu-west": "synthetic-eu", "us-east": "synthetic-us", "ap-south": "synthetic-ap"}
+_PACE = Pace(discovery="5s", jwks="5s", client_credentials="10s", login="15s", refresh="20s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,85 +30,30 @@ class Demo:
 
 
 @contextmanager
-def demo_parts(port: int) -> Iterator[Demo]:
+def demo_parts(port: int, alerting: Mapping[str, Any] | None = None) -> Iterator[Demo]:
     """Sandbox, one HTTP and one SOCKS proxy, and a configuration file, for the length of the block.
 
-    Raises sandbox.launch.SandboxError, and ImportError when the `sandbox` extra is not installed.
+    `alerting` is that section of the configuration. Raises sandbox.launch.SandboxError, and ImportError when the
+    `sandbox` extra is not installed.
     """
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="oidcwatch-demo-")))
         sandbox = parts.enter_context(start_sandbox())
+        own, over_http, over_socks = REGIONS
         proxies = {
-            "us-east": parts.enter_context(start_http_proxy()),
-            "ap-south": parts.enter_context(start_socks_proxy()),
+            over_http: parts.enter_context(start_http_proxy()),
+            over_socks: parts.enter_context(start_socks_proxy()),
+        }
+        document: dict[str, Any] = {
+            "region": {"name": own, **PLACES[own]},
+            "egress": [{"region": region, "proxy": proxy, **PLACES[region]} for region, proxy in proxies.items()],
+            "agent": {"listen": f"127.0.0.1:{port}", "data_dir": str(folder / "data"), "start_spread": "5s"},
+            "issuers": [issuer_document(sandbox, _PACE)],
+            **({"alerting": dict(alerting)} if alerting else {}),
         }
         config = folder / "oidcwatch.yaml"
-        config.write_text(yaml.safe_dump(_configuration(sandbox, proxies, port, folder), sort_keys=False))
+        config.write_text(yaml.safe_dump(document, sort_keys=False))
         yield Demo(config, sandbox, sandbox.environ)
-
-
-def _configuration(sandbox: Sandbox, proxies: Mapping[str, str], port: int, folder: Path) -> dict[str, Any]:
-    return {
-        "region": {"name": "eu-west", "geohash": "gcpv", "country": "IE"},
-        "egress": [
-            {"region": "us-east", "proxy": proxies["us-east"], "geohash": "dqcj", "country": "US"},
-            {"region": "ap-south", "proxy": proxies["ap-south"], "geohash": "te7u", "country": "IN"},
-        ],
-        "agent": {"listen": f"127.0.0.1:{port}", "data_dir": str(folder / "data"), "start_spread": "5s"},
-        "issuers": [
-            {
-                "name": "sandbox",
-                "url": sandbox.issuer,
-                "owner": "identity-platform",
-                "verifiers": ["envoy-jwt-authn", "spring-nimbus", "pyjwt"],
-                "policy": {"allow_http": True},  # loopback only
-                "clients": [_portal(sandbox), _machine(sandbox)],
-                "probes": [
-                    {"type": "discovery", "every": "5s", "timeout": "5s"},
-                    {"type": "jwks", "every": "5s", "timeout": "5s"},
-                ],
-            }
-        ],
-    }
-
-
-def _portal(sandbox: Sandbox) -> dict[str, Any]:
-    client = sandbox.clients["portal"]
-    return {
-        "name": "portal",
-        "client_id": client.client_id,
-        "auth": {"method": client.auth_method, "secret": {"env": "SANDBOX_PORTAL_SECRET"}},
-        "scopes": ["openid", "profile", "email", "offline_access"],
-        "redirect_uri": client.redirect_uri,
-        "post_logout_redirect_uri": client.post_logout_redirect_uri,
-        # One synthetic user for each region: a user seen on three continents trips risk engines.
-        "users_by_region": {region: _user(sandbox, name) for region, name in _USERS.items()},
-        "login": {"preset": "generic"},
-        "probes": [
-            {"type": "login", "every": "15s", "timeout": "15s"},
-            {"type": "refresh", "every": "20s", "timeout": "15s"},
-        ],
-    }
-
-
-def _user(sandbox: Sandbox, name: str) -> dict[str, Any]:
-    variable = name.upper().replace("-", "_")
-    user: dict[str, Any] = {"username": name, "password": {"env": f"SANDBOX_{variable}_PASSWORD"}}
-    if sandbox.users[name].totp_seed:
-        user["totp"] = {"env": f"SANDBOX_{variable}_TOTP"}
-    return user
-
-
-def _machine(sandbox: Sandbox) -> dict[str, Any]:
-    client = sandbox.clients["machine"]
-    return {
-        "name": "machine",
-        "client_id": client.client_id,
-        "auth": {"method": client.auth_method, "secret": {"env": "SANDBOX_MACHINE_SECRET"}},
-        "scopes": list(client.scopes),
-        "audience": client.audience,
-        "probes": [{"type": "client_credentials", "every": "10s", "timeout": "10s"}],
-    }
 
 
 @dataclass(slots=True)
