@@ -1,18 +1,19 @@
-"""The same rules and routes as objects of prometheus-operator: PrometheusRule and AlertmanagerConfig."""
+"""Rules and routes as objects of prometheus-operator: PrometheusRule, and AlertmanagerConfig or a whole Secret."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from alerts.alertmanager import templates
+from alerts.alertmanager import TEMPLATES, alertmanager_yaml, templates
 from alerts.alertmanager_inhibition import Inhibition, inhibitions_for
 from alerts.alertmanager_receivers import Receiver, receivers_of
-from alerts.alertmanager_times import Interval, intervals_of
+from alerts.alertmanager_times import Interval, Span, intervals_of
 from alerts.deployment import Deployment
 from alerts.model import Alert, Group
 from alerts.promql import duration
@@ -52,7 +53,7 @@ _SECRETS: Mapping[str, str] = MappingProxyType(
 )
 # Free names that the user or we chose: pairs in this shape.
 _PAIRS = frozenset({"details", "headers"})
-_INSTEAD = "give the whole alertmanager.yaml to the operator instead (Alertmanager.spec.configSecret)"
+_INSTEAD = "To have it all, give the operator the whole configuration (Alertmanager.spec.configSecret)."
 _OUR_TEMPLATE = re.compile(r'\{\{ template "oidcwatch\.')
 
 
@@ -101,16 +102,53 @@ def alertmanager_config(
     `.../NAME/KEY` becomes the key KEY of the cluster's secret NAME, which is how the operator mounts secrets. The
     operator's `alertmanagerConfigMatcherStrategy` must be `None` where alerts carry no label `namespace`.
 
-    Raises ValueError for what the object cannot say: a time zone other than UTC, nested fields such as `http_config`, a
-    file outside of a secret.
+    Hours in another time zone than UTC cannot be said. They are left out, so that more is notified and not less, and
+    the first lines of the text name them. Raises ValueError for nested fields such as `http_config`.
     """
+    intervals = intervals_of(deployment)
+    said = tuple(interval for interval in intervals if all(span.location == "UTC" for span in interval.spans))
     spec = {
-        "route": _route(routing_tree(deployment)),
+        "route": _route(_within(routing_tree(deployment), frozenset(interval.name for interval in said))),
         "inhibitRules": [_inhibition(rule) for rule in inhibitions_for(alerts)],
-        "muteTimeIntervals": [_interval(interval) for interval in intervals_of(deployment)],
+        "muteTimeIntervals": [_interval(interval) for interval in said],
         "receivers": [_receiver(receiver) for receiver in receivers_of(deployment)],
     }
-    return dump(_object("monitoring.coreos.com/v1alpha1", "AlertmanagerConfig", name, namespace, labels, spec))
+    missing = ", ".join(interval.name for interval in intervals if interval not in said)
+    text = dump(_object("monitoring.coreos.com/v1alpha1", "AlertmanagerConfig", name, namespace, labels, spec))
+    return (
+        f"# Left out, since an AlertmanagerConfig has hours in UTC only: {missing}.\n# {_INSTEAD}\n{text}"
+        if missing
+        else text
+    )
+
+
+def alertmanager_secret(
+    deployment: Deployment,
+    alerts: Sequence[Alert],
+    *,
+    name: str = f"{NAME}-alertmanager",
+    namespace: str = "",
+    labels: Mapping[str, str] = LABELS,
+) -> str:
+    """The whole configuration and its templates as the object that `Alertmanager.spec.configSecret` names.
+
+    It says all that an AlertmanagerConfig cannot. Despite its kind it holds no secret, only names of files.
+    """
+    metadata = _object("v1", "Secret", name, namespace, labels, {})
+    del metadata["spec"]
+    data = {"alertmanager.yaml": alertmanager_yaml(deployment, alerts), TEMPLATES: templates()}
+    return dump({**metadata, "type": "Opaque", "stringData": data})
+
+
+def _within(route: Route, intervals: frozenset[str]) -> Route:
+    """The route with these time intervals only; children that were there for another one are gone."""
+    routes = (_within(child, intervals) for child in route.routes)
+    return replace(
+        route,
+        active=tuple(name for name in route.active if name in intervals),
+        mute=tuple(name for name in route.mute if name in intervals),
+        routes=tuple(new for new, old in zip(routes, route.routes, strict=True) if new.mute or not old.mute),
+    )
 
 
 def _object(
@@ -149,15 +187,12 @@ def _inhibition(rule: Inhibition) -> dict[str, Any]:
 
 
 def _interval(interval: Interval) -> dict[str, Any]:
-    spans = []
-    for span in interval.spans:
-        if span.location != "UTC":
-            raise ValueError(
-                f"{interval.name}: an AlertmanagerConfig has hours in UTC only, not in {span.location}; {_INSTEAD}"
-            )
-        times = {"times": [{"startTime": span.start, "endTime": span.end}]} if span.start else {}
-        spans.append({**({"weekdays": list(span.weekdays)} if span.weekdays else {}), **times})
-    return {"name": interval.name, "timeIntervals": spans}
+    return {"name": interval.name, "timeIntervals": [_span(span) for span in interval.spans]}
+
+
+def _span(span: Span) -> dict[str, Any]:
+    times = {"times": [{"startTime": span.start, "endTime": span.end}]} if span.start else {}
+    return {**({"weekdays": list(span.weekdays)} if span.weekdays else {}), **times}
 
 
 def _receiver(receiver: Receiver) -> dict[str, Any]:
@@ -171,12 +206,12 @@ def _field(name: str, value: object) -> tuple[str, Any]:
     first, *rest = name.split("_")
     spelled = _SPELLED.get(name, first + "".join(part.capitalize() for part in rest))
     if name in _SECRETS:
-        return _SECRETS[name], _secret(name, str(value))
+        return _SECRETS[name], _secret(str(value))
     if name in _PAIRS and isinstance(value, Mapping):
         return spelled, [{"key": key, "value": _inlined(each)} for key, each in value.items()]
     if isinstance(value, Mapping | list):
         raise ValueError(  # noqa: TRY004 - right for Alertmanager, and not sayable here
-            f"{name}: has another shape in an AlertmanagerConfig; {_INSTEAD}"
+            f"{name}: has another shape in an AlertmanagerConfig. {_INSTEAD}"
         )
     return spelled, _inlined(value)
 
@@ -186,8 +221,8 @@ def _inlined(value: object) -> object:
     return templates() + value if isinstance(value, str) and _OUR_TEMPLATE.search(value) else value
 
 
-def _secret(field: str, path: str) -> dict[str, str]:
-    *_, name, key = ("", "", *PurePosixPath(path).parts)
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name) or not re.fullmatch(r"[A-Za-z0-9._-]+", key):
-        raise ValueError(f"{field}: {path!r} does not end in SECRET/KEY, the names of a secret of the cluster")
-    return {"name": name, "key": key}
+def _secret(path: str) -> dict[str, str]:
+    """The secret that a file is a key of; `oidcwatch` where its folder cannot be the name of one."""
+    *_, folder, key = ("", *PurePosixPath(path).parts)
+    named = re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", folder)
+    return {"name": folder if named else NAME, "key": re.sub(r"[^A-Za-z0-9._-]", "-", key)}

@@ -51,9 +51,10 @@ _WAIT = 30 * _SECOND
 
 DEFAULT = Destination("default", (Matcher(SEVERITY, "=", Severity.INFO),), 5 * _MINUTE, 15 * _MINUTE, 7 * _DAY)
 DESTINATIONS: tuple[Destination, ...] = (
-    # First, so that nothing below can keep the sign of life: no other route, no office hours, no maintenance.
+    # First, so that nothing below can keep the sign of life: no other route, no office hours, no maintenance. It repeats
+    # a little sooner than the interval: what was sent a moment less than that ago would wait for the next one.
     Destination(
-        "deadman", (Matcher(ALERTNAME, "=", WATCHDOG),), _SECOND, _MINUTE, _MINUTE, (ALERTNAME,), maintained=False
+        "deadman", (Matcher(ALERTNAME, "=", WATCHDOG),), _SECOND, _MINUTE, 50 * _SECOND, (ALERTNAME,), maintained=False
     ),
     # Before every severity: a game day wakes nobody who does not take part.
     Destination("drill", (Matcher(m.DRILL, "=", "true"),), _WAIT, _MINUTE, _HOUR),

@@ -61,7 +61,7 @@ def _slo(deployment: Deployment, slo: Slo, issuer: Issuer) -> dict[str, Any]:
         "sli": _sli(slo, Matcher(m.ISSUER, "=", issuer.name)),
         "alerting": {
             "name": name,
-            "annotations": {"summary": f"{slo.sli.title} at {issuer.name} burn their error budget"},
+            "annotations": {"summary": f"{issuer.name}: the error budget of {slo.name} burns"},
             "page_alert": _alert(deployment, Severity.PAGE, f"{name}{FAST.name.capitalize()}"),
             "ticket_alert": _alert(deployment, Severity.TICKET, f"{name}{_SLOW.name.capitalize()}"),
         },
