@@ -70,8 +70,9 @@ class Make:
             for region in regions
         ]
 
-    def timeline(self, verdict: Verdict, minutes: int, slicing: Slicing | None = None) -> Timeline:
-        return timeline_of(self.runs(verdict, minutes), self.start, minutes, slicing or Slicing(1, 2))
+    def timeline(self, verdict: Verdict, minutes: int, *, interval: float = 60, min_regions: int = 2) -> Timeline:
+        runs = self.runs(verdict, minutes, interval=interval)
+        return timeline_of(runs, self.start, minutes, Slicing(int(interval) // 60, min_regions))
 
 
 @pytest.fixture
