@@ -1,0 +1,89 @@
+"""Hand-written: signing keys, and clocks."""
+
+from __future__ import annotations
+
+from runbooks import checks as c
+from runbooks.bodies import model as m
+from runbooks.bodies.model import Body, Mitigation
+
+OLD_KEY = Mitigation(
+    do="Sign with the old key again, and publish both: every verifier still knows it. Do this before anything else "
+    "when a rotation is the cause.",
+    command="kcadm.sh update components/KEY_PROVIDER -r REALM -s 'config.priority=[\"200\"]'   # as with Keycloak",
+    expect="no output; the old key is the active one again",
+    verify="New tokens have the old `kid`, and the key set holds both: run the key set check and the probes below.",
+    rollback="Give the new key the higher priority again, after it has been published for a day.",
+    risk="None for verifiers. Not when the old key is compromised: then keep the new one and restart the verifiers.",
+)
+RESTART_VERIFIERS = Mitigation(
+    do="Make verifiers fetch the key set anew, if the provider is sound and services refuse its tokens.",
+    command="kubectl -n NAMESPACE rollout restart deployment/SERVICE",
+    expect="deployment.apps/SERVICE restarted",
+    verify="The service accepts a token that was issued now.",
+    rollback="None is needed.",
+    risk="A restart of many services at once asks the provider for its keys at once: go service by service.",
+)
+PURGE = Mitigation(
+    do="Purge the key set from caches in front of the provider, if copies differ.",
+    command="the cache's purge for the path of `jwks_uri`; then the comparison of the key set below",
+    expect="one line with the number of all copies",
+    verify="The comparison of the key set shows one version from every region, twice in a row.",
+    rollback="None is needed: the cache fills again.",
+    risk="Low: the provider answers each edge once more.",
+)
+
+KEYS = Body(
+    first="Fetch the key set twice and look for the `kid` of a fresh token: missing means that the provider signs with "
+    "a key that nobody can know.",
+    background=(
+        "Tokens are signed with a key of the provider; services verify them with the key set behind `jwks_uri`, which "
+        "they keep for minutes to hours. A key must be published before it signs and stay after it has signed last.",
+        "Trouble with keys starts small: services that start now, or whose cache ends, fail first.",
+    ),
+    checks=(c.DISCOVERY, c.JWKS, c.SAME_JWKS, c.CLOCK, c.PROBES),
+    ours=(
+        "The provider's own sign-ins and all services work, and only one region differs: an edge cache near it.",
+        "`id_token_alg` of the client in the configuration is not what is registered at the provider.",
+    ),
+    mitigations=(OLD_KEY, PURGE, RESTART_VERIFIERS),
+    changes=(
+        "Key rotations, planned or automatic: when, and was the new key published before it signed?",
+        "Restores of the provider's database, new nodes, changes of caches in front of it.",
+    ),
+    false_positives=("A rotation that was announced and done with lead and overlap fails no check.",),
+    references=(m.ROTATION, m.KEYS, m.ID_TOKEN),
+)
+
+CLOCK = Body(
+    first="Compare three clocks: the provider's Date header, this host's, and an NTP server's; the odd one out is wrong.",
+    background=(
+        "Tokens carry times (`iat`, `nbf`, `exp`). When the provider's clock is ahead, verifiers see tokens from the "
+        "future; when it is behind, tokens that have ended already. Most verifiers tolerate a minute, some nothing.",
+    ),
+    checks=(c.CLOCK, c.DISCOVERY, c.PROBES),
+    ours=(
+        "`chronyc tracking` on the probe's host shows an offset, or no source: the probe's clock is the wrong one.",
+        "All issuers show the same offset from one region: that region's clock.",
+    ),
+    mitigations=(
+        Mitigation(
+            do="Bring the wrong host's clock back by steering it, not by a jump.",
+            command="chronyc -a 'burst 4/4'; chronyc tracking",
+            expect="System time : less than 0.1 seconds off NTP time",
+            verify="The clock check below passes from every region.",
+            rollback="None is needed.",
+            risk="Low. A jump backwards (`makestep`) can issue tokens twice with the same times.",
+        ),
+        Mitigation(
+            do="Take nodes of the provider whose clock is wrong out of rotation.",
+            command="kubectl cordon NODE; kubectl -n NAMESPACE delete pod POD",
+            expect="node/NODE cordoned",
+            verify="Several clock checks in a row agree.",
+            rollback="kubectl uncordon NODE",
+            risk="Less capacity while the node is out.",
+        ),
+    ),
+    changes=("Hosts that were suspended, migrated or restored; changes of NTP servers or of firewalls for port 123.",),
+    false_positives=("A cache in front of the provider that serves old Date headers: look for `Age`.",),
+    references=(m.JWT, ("RFC 9110 §6.6.1, Date", "https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1")),
+)
