@@ -7,9 +7,11 @@ from datetime import timedelta
 
 from alerts import series as s
 from alerts.burn import burn_alerts
+from alerts.causes import cause_groups
 from alerts.deployment import Deployment
 from alerts.model import Alert, Group, Recording
 from alerts.recording import recording_groups
+from alerts.watching import watching_groups
 from exporters import metrics as m
 from probes.reasons import Owner
 
@@ -39,7 +41,7 @@ def _objectives(deployment: Deployment) -> Iterator[Group]:
 
 
 # A part of the catalogue is a file with a function that yields groups, and a line here.
-BUILDERS: tuple[_Builder, ...] = (_owners, _objectives)
+BUILDERS: tuple[_Builder, ...] = (_owners, _objectives, cause_groups, watching_groups)
 
 
 def groups_of(deployment: Deployment) -> tuple[Group, ...]:

@@ -1,0 +1,120 @@
+"""Cause alerts: why users suffer, as failure reasons and measured values that enough regions agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from alerts.causes_evidence import Counted, conditions, failures, recordings, token_errors
+from alerts.causes_measured import clock_clauses, disagreement, measured_alerts, no_token_errors
+from alerts.causes_model import STEADY, TOLD_ONCE, Cause, regions_of, team, windows_by_kind
+from alerts.causes_table import CAUSES, CLOCK, INCONSISTENT, SIGN_IN, TOKEN_ENDPOINT, cause_of
+from alerts.causes_texts import WHERE, k_of_n
+from alerts.deployment import Deployment
+from alerts.model import Alert, Condition, Group
+from alerts.promql import duration
+from alerts.windows import Severity
+from exporters import metrics as m
+from probes.model import Check, Quantity
+from probes.registry import PROBES
+
+__all__ = ["cause_alerts", "cause_groups", "cause_of"]
+
+_MINUTE = timedelta(minutes=1)
+TOKEN_FAULTS = ("http_5xx", "network", "server_error")
+"""Outcomes of token requests that no request of ours deserves."""
+
+
+def cause_groups(deployment: Deployment) -> Iterator[Group]:
+    """What is counted, then the alerts. Causes that no check of the deployment can see are left out."""
+    windows = {
+        window
+        for cause in CAUSES
+        for window in windows_by_kind(deployment, _feeding(deployment, cause), cause.evidence.shortest)
+    }
+    yield Group("oidc-evidence", _MINUTE, tuple(recordings(deployment, windows)))
+    yield Group("oidc-causes", _MINUTE, tuple(cause_alerts(deployment)))
+
+
+def cause_alerts(deployment: Deployment) -> Iterator[Alert]:
+    """One alert for each row of the table that a check feeds, and those over measured values."""
+    for cause in CAUSES:
+        checks = _feeding(deployment, cause)
+        if checks:
+            yield _alert(deployment, cause, checks)
+    yield from measured_alerts(deployment)
+
+
+def _feeding(deployment: Deployment, cause: Cause) -> tuple[Check, ...]:
+    if cause.name == TOKEN_ENDPOINT:
+        return tuple(check for check in deployment.checks if Quantity.TOKEN_RESPONSE in PROBES[check.probe].quantities)
+    return cause.fed_by(deployment.checks)
+
+
+def _counted(cause: Cause, kinds: tuple[str, ...], window: timedelta) -> Counted:
+    if cause.name == TOKEN_ENDPOINT:
+        return token_errors(kinds, TOKEN_FAULTS, window)
+    return failures(kinds, cause.reasons, window)
+
+
+def _alert(deployment: Deployment, cause: Cause, checks: tuple[Check, ...]) -> Alert:
+    agree = _pages_from(deployment, cause, checks)
+    severity = cause.severity if agree or not cause.evidence.majority else Severity.TICKET
+    clauses: list[tuple[Condition, ...]] = []
+    for window, kinds in windows_by_kind(deployment, checks, cause.evidence.shortest).items():
+        found = tuple(conditions(_counted(cause, kinds, window), cause.level, cause.evidence, agree))
+        more = (no_token_errors(deployment, TOKEN_FAULTS, window),) if cause.name == SIGN_IN else ()
+        clauses.append((*found, *more))
+    kinds = tuple(sorted({check.probe for check in checks}))
+    # The widest window holds every kind of probe.
+    counted = _counted(cause, kinds, window)
+    requests = cause.name == TOKEN_ENDPOINT
+    evidence = k_of_n(counted, cause.level, *(("requests", m.OUTCOME.name) if requests else ("runs", m.REASON.name)))
+    return Alert(
+        name=cause.name,
+        severity=severity,
+        area=cause.area,
+        role=cause.role,
+        level=cause.level,
+        any_of=(*clauses, *_measured(deployment, cause)),
+        summary=f"{WHERE[cause.level]}: {cause.wrong}: {evidence}",
+        impact=cause.impact,
+        owner=team(deployment, cause.owner),
+        reasons=cause.reasons,
+        about=" ".join(filter(None, (cause.about, _about(cause, agree, window)))),
+        runs_on=kinds,
+    )
+
+
+def _pages_from(deployment: Deployment, cause: Cause, checks: tuple[Check, ...]) -> int:
+    """Regions that must agree before somebody is woken; 0 where nobody is, as from a single place."""
+    agree = deployment.alerting.min_regions
+    wakes = cause.severity is Severity.PAGE and cause.evidence.majority
+    return agree if wakes and regions_of(deployment, checks) >= agree else 0
+
+
+def _measured(deployment: Deployment, cause: Cause) -> tuple[tuple[Condition, ...], ...]:
+    """Values that tell the same as the reasons, often sooner."""
+    if cause.name == CLOCK:
+        return clock_clauses(deployment)
+    return (disagreement(deployment),) if cause.name == INCONSISTENT else ()
+
+
+def _about(cause: Cause, agree: int, window: timedelta) -> str:
+    evidence, within = cause.evidence, duration(window)
+    if evidence is TOLD_ONCE:
+        text = f"Each region tells of a change once: most of those that ran in {within} must have."
+    elif not evidence.majority and evidence.share is None:
+        text = f"One such run in {within}, from any region, is proof enough."
+    else:
+        where = "a strict majority of the regions that ran" if evidence is STEADY else "any region"
+        text = (
+            f"In up to {within}, and five runs of each check, at least {evidence.floor} and a tenth of the runs must "
+            f"fail so, seen from {where}."
+        )
+    if agree:
+        text += f" Fewer than {agree} regions that agree wake nobody."
+    elif cause.severity is Severity.PAGE and evidence.majority:
+        text += " It is a ticket and no page here, since no check looks from enough regions to tell its own network "
+        text += "from the provider."
+    return text
