@@ -1,0 +1,135 @@
+"""A panel for every alert: exactly the series that its rule compares, with the thresholds that it compares them to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from grafana_foundation_sdk.models import dashboard as model
+
+from alerts.deployment import Alerting
+from alerts.links import panel_id, runbook_url, silence_url
+from alerts.model import Alert, Area, Condition, Level
+from alerts.promql import number
+from dashboards.grafana import Section, Tile
+from dashboards.scope import filtered
+from dashboards.style import BAD, COUNT, SECONDS, SHARE, Look, Query, graph_builder, ref_ids
+
+_WHERE: Mapping[Level, str] = MappingProxyType(
+    {
+        Level.ISSUER: "{{issuer}}, drill {{drill}}",
+        Level.TARGET: "{{target}} at {{issuer}}, drill {{drill}}",
+        Level.REGION: "{{target}} at {{issuer}} from {{region}}, drill {{drill}}",
+        Level.AGENT: "{{instance}}",
+    }
+)
+
+# The last part of a metric's name says its unit (Prometheus' naming conventions), and a quotient of counts is a share.
+_SHARES = (" / ", "_ratio", ":ratio", ":avg", ":wilson")
+
+AREAS: Mapping[Area, str] = MappingProxyType(
+    {
+        Area.PROVIDER: "Is the provider there?",
+        Area.LOGIN: "Can users sign in?",
+        Area.TOKEN: "Does the token endpoint answer?",
+        Area.KEYS: "Do tokens validate, and are keys in order?",
+        Area.REFRESH: "Do sessions last?",
+        Area.CLIENT: "Are clients registered as they should be?",
+        Area.RESOURCE: "Do services accept tokens?",
+        Area.CLOCK: "Are clocks right?",
+        Area.CERTIFICATE: "Are certificates valid?",
+        Area.SECURITY: "Do security controls hold?",
+        Area.PROBE: "Can the probes be trusted?",
+        Area.DRILL: "Is a drill running?",
+    }
+)
+
+
+def alert_sections(alerts: Iterable[Alert], alerting: Alerting, first_id: int) -> tuple[Section, ...]:
+    """A folded row for each area that has alerts; their ids count up from `first_id`, one for each area."""
+    by_area: dict[Area, list[Alert]] = {}
+    for alert in alerts:
+        by_area.setdefault(alert.area, []).append(alert)
+    return tuple(
+        Section(id, f"Alerts: {title}", tuple(alert_panel(alert, alerting) for alert in by_area[area]), folded=True)
+        for id, (area, title) in enumerate(AREAS.items(), first_id)
+        if area in by_area
+    )
+
+
+def alert_panel(alert: Alert, alerting: Alerting) -> Tile:
+    """The alert's panel, at the id that the alert links to."""
+    drawn = [
+        (unit_of(condition), query)
+        for condition in _distinct(alert.conditions)
+        for query in (
+            Query(filtered(condition.series, alert.level), f"{condition.title}: {_WHERE[alert.level]}"),
+            Query(
+                f"vector({number(condition.threshold)})", f"{_THRESHOLD} {_lower(condition.title)}: {bound(condition)}"
+            ),
+        )
+    ]
+    main, queries = drawn[0][0], [query for _, query in drawn]
+    panel = graph_builder(panel_id(alert.name), title(alert), about(alert, alerting), queries, Look(main, low=None))
+    for letter, (unit, _) in zip(ref_ids(), drawn, strict=False):
+        if unit != main:
+            panel.override_by_query(letter, [_set("unit", unit), _set("custom.axisPlacement", "right")])
+    panel.override_by_regexp(
+        f"^{_THRESHOLD} .*",
+        [
+            _set("color", {"mode": "fixed", "fixedColor": BAD}),
+            _set("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
+            _set("custom.fillOpacity", 0),
+        ],
+    )
+    return Tile(panel.build(), 12, 9)
+
+
+_THRESHOLD = "Threshold of"
+
+
+def title(alert: Alert) -> str:
+    """What the panel shows; the alert's name, by which it is found, stands first."""
+    shown = dict.fromkeys(condition.title for condition in alert.conditions)
+    return f"{alert.name}: {', '.join(map(_lower, shown))}"
+
+
+def about(alert: Alert, alerting: Alerting) -> str:
+    """What it means that the alert fires, and what to do."""
+    clauses = (" and ".join(f"{_lower(each.title)} {bound(each)}" for each in clause) for clause in alert.any_of)
+    silence = silence_url(alerting, alert.name)
+    parts = (
+        f"Fires when {'; or when '.join(clauses)}. Each threshold is a dashed line.",
+        alert.about,
+        f"When it fires: {alert.impact}",
+        f"[Runbook]({runbook_url(alerting, alert.name)})" + (f", [silence]({silence})" if silence else ""),
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def bound(condition: Condition) -> str:
+    """The comparison, in words of the reader: `> 0.72 %`."""
+    if unit_of(condition) == SHARE:
+        return f"{condition.op} {number(condition.threshold * 100)} %"
+    return f"{condition.op} {number(condition.threshold)}{' s' if unit_of(condition) == SECONDS else ''}"
+
+
+def unit_of(condition: Condition) -> str:
+    """Grafana's name of the unit that the series has."""
+    if any(part in condition.series for part in _SHARES):
+        return SHARE
+    return SECONDS if "_seconds" in condition.series else COUNT
+
+
+def _distinct(conditions: Iterable[Condition]) -> Iterable[Condition]:
+    """Clauses often share a series: it is drawn once for each threshold."""
+    return {(each.series, each.op, each.threshold): each for each in conditions}.values()
+
+
+def _lower(title: str) -> str:
+    """As the rest of a sentence; names in it keep their letters."""
+    return title[0].lower() + title[1:]
+
+
+def _set(name: str, value: object) -> model.DynamicConfigValue:
+    return model.DynamicConfigValue(name, value)
