@@ -19,13 +19,13 @@ TEMPLATES = "oidcwatch.tmpl"
 """The file that must lie beside the configuration."""
 
 
-def alertmanager_yaml(deployment: Deployment, alerts: Sequence[Alert]) -> str:
-    """The configuration for Alertmanager 0.25 and newer.
+def alertmanager_yaml(deployment: Deployment, alerts: Sequence[Alert], *, templates_at: str = TEMPLATES) -> str:
+    """The configuration for Alertmanager 0.25 and newer; a relative `templates_at` starts from its folder.
 
     Raises ValueError for receivers and times that Alertmanager would refuse, and for secrets that are written out.
     """
     document = {
-        "templates": [TEMPLATES],
+        "templates": [templates_at],
         "route": _route(routing_tree(deployment)),
         "inhibit_rules": [_inhibition(rule) for rule in inhibitions_for(alerts)],
         "time_intervals": [interval_document(interval) for interval in intervals_of(deployment)],

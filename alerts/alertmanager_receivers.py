@@ -106,14 +106,14 @@ def receivers_of(deployment: Deployment) -> tuple[Receiver, ...]:
     known = tuple(destination.name for destination in DESTINATIONS)
     for name in configured:
         if name not in known:
-            raise ValueError(f"receivers: there is no route {name!r}; there are {', '.join(known)}")
+            raise ValueError(f"alerting.receivers: there is no route {name!r}; there are {', '.join(known)}")
     named = (Receiver(name, tuple(_configs(name, configured[name]))) for name in known if configured.get(name))
     return (*named, *((Receiver(NOBODY),) if unattended(deployment) else ()))
 
 
 def _configs(route: str, entries: tuple[Mapping[str, object], ...]) -> Iterator[tuple[str, Mapping[str, object]]]:
     for number, entry in enumerate(entries):
-        where = f"receivers.{route}[{number}]"
+        where = f"alerting.receivers.{route}[{number}]"
         kinds = ", ".join(KINDS)
         if len(entry) != 1:
             raise ValueError(f"{where}: must have exactly one key, the kind: {kinds}")

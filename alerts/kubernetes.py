@@ -53,6 +53,8 @@ _SECRETS: Mapping[str, str] = MappingProxyType(
 )
 # Free names that the user or we chose: pairs in this shape.
 _PAIRS = frozenset({"details", "headers"})
+# The operator writes the configuration into another folder than the one with the rest of its secret.
+_MOUNTED = "/etc/alertmanager/config"
 _INSTEAD = "To have it all, give the operator the whole configuration (Alertmanager.spec.configSecret)."
 _OUR_TEMPLATE = re.compile(r'\{\{ template "oidcwatch\.')
 
@@ -136,8 +138,8 @@ def alertmanager_secret(
     """
     metadata = _object("v1", "Secret", name, namespace, labels, {})
     del metadata["spec"]
-    data = {"alertmanager.yaml": alertmanager_yaml(deployment, alerts), TEMPLATES: templates()}
-    return dump({**metadata, "type": "Opaque", "stringData": data})
+    text = alertmanager_yaml(deployment, alerts, templates_at=f"{_MOUNTED}/{TEMPLATES}")
+    return dump({**metadata, "type": "Opaque", "stringData": {"alertmanager.yaml": text, TEMPLATES: templates()}})
 
 
 def _within(route: Route, intervals: frozenset[str]) -> Route:

@@ -45,6 +45,8 @@ class Destination:
     """Whether maintenance windows silence it."""
 
 
+_SHORTEST = timedelta(milliseconds=100)  # Alertmanager takes no zero, and a rehearsal needs no flood
+
 # A cause and its symptoms come from different rule groups, which are evaluated within half a minute or so of one
 # another: with this wait the cause is there in time to hide the symptoms, and the pager rings once.
 _WAIT = 30 * _SECOND
@@ -104,21 +106,22 @@ def unattended(deployment: Deployment) -> tuple[str, ...]:
 def routing_tree(deployment: Deployment) -> Route:
     """The whole tree. What no destination takes (alerts of others that share this Alertmanager) goes to the default."""
     children = tuple(_route(deployment, destination) for destination in DESTINATIONS)
-    paced = deployment.paced
-    root = receiver_of(deployment, DEFAULT.name)
-    return Route(
-        root, (), INCIDENT, paced(DEFAULT.wait), paced(DEFAULT.interval), paced(DEFAULT.repeat), routes=children
-    )
+    receiver = receiver_of(deployment, DEFAULT.name)
+    return Route(receiver, (), INCIDENT, *_times(deployment, DEFAULT), routes=children)
 
 
 def _route(deployment: Deployment, to: Destination) -> Route:
-    paced, receiver = deployment.paced, receiver_of(deployment, to.name)
+    receiver = receiver_of(deployment, to.name)
     active = (OFFICE_HOURS,) if to.office else ()
     windows = maintained_issuers(deployment) if to.maintained else ()
     # A child has no intervals but its own, so that office hours are said again.
     quiet = tuple(Route(receiver, (issuers,), active=active, mute=names) for issuers, names in windows)
-    times = (paced(to.wait), paced(to.interval), paced(to.repeat))
-    return Route(receiver, to.matchers, to.group_by, *times, active=active, routes=quiet)
+    return Route(receiver, to.matchers, to.group_by, *_times(deployment, to), active=active, routes=quiet)
+
+
+def _times(deployment: Deployment, to: Destination) -> tuple[timedelta, timedelta, timedelta]:
+    wait, interval, repeat = (max(deployment.paced(time), _SHORTEST) for time in (to.wait, to.interval, to.repeat))
+    return wait, interval, repeat
 
 
 def route_tests(deployment: Deployment, alerts: Sequence[Alert]) -> tuple[RouteTest, ...]:

@@ -13,14 +13,15 @@ from alerts.model import OWNER, SEVERITY
 from alerts.promql import number
 from alerts.recording import of, spends_slices
 from alerts.rules_file import dump
-from alerts.windows import FAST, TIERS, Severity
+from alerts.windows import TIERS, Severity
 from exporters import metrics as m
 from exporters.slis import Freshness, Latency, Matcher, Selector, Slices
 from probes.subjects import Issuer
 
 _WINDOW = "[{{.window}}]"
 _REAL = Matcher(m.DRILL, "=", "false")
-_SLOW = next(tier for tier in TIERS if tier.severity is Severity.TICKET)
+_ESCALATION = TIERS[0]
+"""A page on top of a page, which Sloth does not know."""
 
 
 def sloth_yaml(deployment: Deployment) -> str:
@@ -53,23 +54,26 @@ def _service(deployment: Deployment, issuer: Issuer) -> dict[str, Any]:
 
 
 def _slo(deployment: Deployment, slo: Slo, issuer: Issuer) -> dict[str, Any]:
-    name = f"Oidc{camel(slo.name)}Burn"
     return {
         "name": slo.name,
         "objective": float(number(slo.objective)),
         "description": slo.sli.good,
         "sli": _sli(slo, Matcher(m.ISSUER, "=", issuer.name)),
         "alerting": {
-            "name": name,
+            "name": f"Oidc{camel(slo.name)}Burn",
             "annotations": {"summary": f"{issuer.name}: the error budget of {slo.name} burns"},
-            "page_alert": _alert(deployment, Severity.PAGE, f"{name}{FAST.name.capitalize()}"),
-            "ticket_alert": _alert(deployment, Severity.TICKET, f"{name}{_SLOW.name.capitalize()}"),
+            "page_alert": _alert(deployment, slo, Severity.PAGE),
+            "ticket_alert": _alert(deployment, slo, Severity.TICKET),
         },
     }
 
 
-def _alert(deployment: Deployment, severity: Severity, like: str) -> dict[str, Any]:
-    """One of Sloth's two alerts, which leads to the page of the most similar one of ours."""
+def _alert(deployment: Deployment, slo: Slo, severity: Severity) -> dict[str, Any]:
+    """One of Sloth's two alerts, which leads to the page of the fastest of ours; off when none of ours can fire."""
+    tiers = [tier for tier in deployment.tiers_of(slo) if tier.severity is severity and tier is not _ESCALATION]
+    if not tiers:
+        return {"disable": True}
+    like = f"Oidc{camel(slo.name)}Burn{tiers[0].name.capitalize()}"
     return {
         "labels": {SEVERITY: severity.value},
         "annotations": {"runbook_url": runbook_url(deployment.alerting, like)},
