@@ -36,8 +36,10 @@ KEYS = Body(
     first="Fetch the key set twice and look for the `kid` of a fresh token: missing means that the provider signs with "
     "a key that nobody can know.",
     background=(
-        "Tokens are signed with a key of the provider; services verify them with the key set behind `jwks_uri`, which "
-        "they keep for minutes to hours. A key must be published before it signs and stay after it has signed last.",
+        (
+            "Tokens are signed with a key of the provider; services verify them with the key set behind `jwks_uri`, which "
+            "they keep for minutes to hours. A key must be published before it signs and stay after it has signed last."
+        ),
         "Trouble with keys starts small: services that start now, or whose cache ends, fail first.",
     ),
     checks=(c.DISCOVERY, c.JWKS, c.SAME_JWKS, c.CLOCK, c.PROBES),
@@ -57,8 +59,10 @@ KEYS = Body(
 CLOCK = Body(
     first="Compare three clocks: the provider's Date header, this host's, and an NTP server's; the odd one out is wrong.",
     background=(
-        "Tokens carry times (`iat`, `nbf`, `exp`). When the provider's clock is ahead, verifiers see tokens from the "
-        "future; when it is behind, tokens that have ended already. Most verifiers tolerate a minute, some nothing.",
+        (
+            "Tokens carry times (`iat`, `nbf`, `exp`). When the provider's clock is ahead, verifiers see tokens from the "
+            "future; when it is behind, tokens that have ended already. Most verifiers tolerate a minute, some nothing."
+        ),
     ),
     checks=(c.CLOCK, c.DISCOVERY, c.PROBES),
     ours=(

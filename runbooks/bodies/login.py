@@ -10,14 +10,18 @@ from runbooks.bodies.provider import FAIL_OVER, ROLL_BACK
 LOGIN = Body(
     first="Sign in by hand in a private window: if that works, look at the probe's screenshot; if not, you see the step.",
     background=(
-        "A synthetic user signs in with a real browser: authorization request, login page, perhaps a one-time code and "
-        "consent, callback, token, validation, userinfo. The failing step says where to look.",
+        (
+            "A synthetic user signs in with a real browser: authorization request, login page, perhaps a one-time code and "
+            "consent, callback, token, validation, userinfo. The failing step says where to look."
+        ),
         "The run's screenshot and list of requests are on the agent's status page, without secrets.",
     ),
     checks=(c.DISCOVERY, c.JWKS, c.TOKEN_REFUSES, c.CLOCK, c.PROBES),
     ours=(
-        "`login_ui_changed`, `interaction_required`, `credentials_rejected`: the page or the synthetic user changed; "
-        "such runs spend no budget.",
+        (
+            "`login_ui_changed`, `interaction_required`, `credentials_rejected`: the page or the synthetic user changed; "
+            "such runs spend no budget."
+        ),
         "Real users sign in (the provider's own sign-in rate is as always): the synthetic user or its client.",
         "`oidcwatch doctor` on the agent's host reports the browser or a secret.",
     ),
@@ -47,8 +51,10 @@ LOGIN = Body(
 REFRESH = Body(
     first="Look in the provider's log for reuse detection or ended sessions at the run's time; then run the probes below.",
     background=(
-        "A refresh token is exchanged for new tokens, and usually for a new refresh token; the old one ends. If an old "
-        "one is used again, the provider takes it for stolen and ends the whole family.",
+        (
+            "A refresh token is exchanged for new tokens, and usually for a new refresh token; the old one ends. If an old "
+            "one is used again, the provider takes it for stolen and ends the whole family."
+        ),
         "Users notice when their access token ends, minutes after the cause.",
     ),
     checks=(c.DISCOVERY, c.TOKEN_REFUSES, c.CLOCK, c.PROBES),
@@ -80,13 +86,13 @@ CLIENT = Body(
     first="Read the failing client and its OAuth error in the probes' detail; the client's owner, not the provider's, "
     "has to act.",
     background=(
-        "A client is registered at the provider with redirect URIs, a way to authenticate, scopes and audiences. When "
-        "the registration and the client differ in one letter, the provider refuses.",
+        ("A client is registered at the provider with redirect URIs, a way to authenticate, scopes and audiences. When "
+        "the registration and the client differ in one letter, the provider refuses."),
     ),
     checks=(c.DISCOVERY, c.TOKEN_REFUSES, c.PROBES),
     ours=(
-        "The secret that the probe uses was rotated and the reference in the configuration leads to the old one: "
-        "`oidcwatch doctor` reads every reference.",
+        ("The secret that the probe uses was rotated and the reference in the configuration leads to the old one: "
+        "`oidcwatch doctor` reads every reference."),
         "Only the probe's own client fails: its registration, not that of the application.",
     ),
     mitigations=(
@@ -120,8 +126,10 @@ RESOURCE = Body(
     first="Does one service refuse tokens, or many? Many means the shared verifier (usually old keys); one means that "
     "application.",
     background=(
-        "The token verifies against a freshly fetched key set, and a resource server refuses it all the same: with 401 "
-        "for the token, with 403 for what it permits.",
+        (
+            "The token verifies against a freshly fetched key set, and a resource server refuses it all the same: with 401 "
+            "for the token, with 403 for what it permits."
+        ),
     ),
     checks=(c.JWKS, c.SAME_JWKS, c.CLOCK, c.PROBES),
     ours=("The probe's client lost a scope or role that the canary resource demands.",),

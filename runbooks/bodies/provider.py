@@ -34,10 +34,14 @@ MORE_CAPACITY = Mitigation(
 PROVIDER = Body(
     first="Run the probes below from two regions: one region alone is the network's, all of them is the provider's.",
     background=(
-        "The discovery document, the key set and a token for a machine are asked for all the time. They need no user "
-        "and no browser, so when they fail nothing else can work.",
-        "Existing sessions and tokens that are still valid go on working until they end: the number of users that are "
-        "affected grows with time.",
+        (
+            "The discovery document, the key set and a token for a machine are asked for all the time. They need no user "
+            "and no browser, so when they fail nothing else can work."
+        ),
+        (
+            "Existing sessions and tokens that are still valid go on working until they end: the number of users that are "
+            "affected grows with time."
+        ),
     ),
     checks=(c.DNS, c.TLS, c.DISCOVERY, c.JWKS, c.TOKEN_REFUSES, c.SAME_DISCOVERY, c.CLOCK, c.PROBES),
     ours=(
@@ -57,8 +61,10 @@ PROVIDER = Body(
 TOKEN = Body(
     first="Ask the token endpoint once by hand (below): a 5xx is the provider's, a 4xx names the client or the request.",
     background=(
-        "The token endpoint exchanges codes, refresh tokens and client credentials for tokens. When it fails, sign-ins "
-        "stop at their last step and machines get no tokens at all.",
+        (
+            "The token endpoint exchanges codes, refresh tokens and client credentials for tokens. When it fails, sign-ins "
+            "stop at their last step and machines get no tokens at all."
+        ),
         "Errors in the body are OAuth error codes; the status decides first, for a gateway's 502 is no OAuth error.",
     ),
     checks=(c.DISCOVERY, c.TOKEN_REFUSES, c.CLOCK, c.PROBES),
@@ -78,8 +84,10 @@ TOKEN = Body(
 CERTIFICATE = Body(
     first="Read the end date that each region sees (below); if it is past, deploy the renewed certificate now.",
     background=(
-        "Clients and resource servers refuse a provider whose certificate is expired, is for another name or is not "
-        "trusted. They do so all at once, and nothing can be done on their side.",
+        (
+            "Clients and resource servers refuse a provider whose certificate is expired, is for another name or is not "
+            "trusted. They do so all at once, and nothing can be done on their side."
+        ),
     ),
     checks=(c.DNS, c.TLS, c.DISCOVERY, c.PROBES),
     ours=(

@@ -9,8 +9,10 @@ from runbooks.bodies.model import Body, Mitigation
 SECURITY = Body(
     first="Repeat the request once by hand; if it is accepted again, treat it as a vulnerability and call security.",
     background=(
-        "These checks do what must be refused: a token for somebody else, a code used twice, access after its end. "
-        "They spend no availability budget; when one is accepted, nothing looks broken to users.",
+        (
+            "These checks do what must be refused: a token for somebody else, a code used twice, access after its end. "
+            "They spend no availability budget; when one is accepted, nothing looks broken to users."
+        ),
     ),
     checks=(c.DISCOVERY, c.JWKS, c.CLOCK, c.PROBES),
     ours=("The control was run with credentials that are allowed after all: compare with the grant.",),
@@ -40,8 +42,10 @@ SECURITY = Body(
 PROBE = Body(
     first="Is the agent of that region running and scraped? Open its status page, then `oidcwatch doctor` on its host.",
     background=(
-        "This alert is about the watcher, not about the provider. While it fires, silence about the provider means "
-        "nothing: nobody is looking from there.",
+        (
+            "This alert is about the watcher, not about the provider. While it fires, silence about the provider means "
+            "nothing: nobody is looking from there."
+        ),
     ),
     checks=(c.DNS, c.DISCOVERY, c.PROBES),
     ours=(
@@ -77,8 +81,10 @@ PROBE = Body(
 WATCHDOG = Body(
     first="Nothing to do while it fires: it always does. Act when it is missing, for then no other alert arrives either.",
     background=(
-        "It fires without a pause so that somebody outside can notice its absence: Prometheus, Alertmanager or the way "
-        "to the receiver is down.",
+        (
+            "It fires without a pause so that somebody outside can notice its absence: Prometheus, Alertmanager or the way "
+            "to the receiver is down."
+        ),
     ),
     checks=(c.PROBES,),
     ours=("It is about nothing else: look at Prometheus, Alertmanager and the network between them.",),
@@ -122,8 +128,10 @@ DRILL = Body(
 REGION = Body(
     first="Run the probes from this region and from another one: if only this one fails, take its network and its edge.",
     background=(
-        "One region fails and the others do not. That is rarely the provider as a whole: more often DNS, routing, a "
-        "proxy, an edge of a content delivery network, or that region's synthetic user.",
+        (
+            "One region fails and the others do not. That is rarely the provider as a whole: more often DNS, routing, a "
+            "proxy, an edge of a content delivery network, or that region's synthetic user."
+        ),
     ),
     checks=(c.DNS, c.TLS, c.DISCOVERY, c.JWKS, c.SAME_JWKS, c.SAME_DISCOVERY, c.CLOCK, c.PROBES),
     ours=(
@@ -156,8 +164,10 @@ REGION = Body(
 BUDGET = Body(
     first="Nothing is on fire by itself: see which alerts of this objective fire now, and follow the most urgent page.",
     background=(
-        "The budget is what the objective allows to be bad over its window. This alert tells how much of it is left, "
-        "so that releases and risky changes can wait while little is.",
+        (
+            "The budget is what the objective allows to be bad over its window. This alert tells how much of it is left, "
+            "so that releases and risky changes can wait while little is."
+        ),
     ),
     checks=(c.DISCOVERY, c.JWKS, c.PROBES),
     ours=("The objective is stricter than these probes can measure: few runs make one failure expensive.",),
