@@ -79,7 +79,7 @@ class _Window:
 
     def __call__(self, running: list[int], at: int) -> int:
         """What happened within."""
-        before = max(0, at - self.length)
+        before = at - self.length if at > self.length else 0
         return running[at - at % self.step] - running[before - before % self.step]
 
     def holding(self, counts: _Counts, floor: float) -> Iterator[int]:
@@ -153,15 +153,23 @@ def _clauses(rules: Iterable[Rule], timeline: Timeline) -> Iterator[tuple[Rule, 
 def _events_burning(rule: Rule, floor: float, events: _Counts) -> Iterator[int]:
     """Where the events hold: enough of them over the long window, a share that is surely too large, and it goes on."""
     long, short = (_Window(each, STEP_MINUTES if each > _RAW_MINUTES else 1) for each in (rule.long, rule.short))
+    together = min(long.step, short.step)
+    judged, burns = -1, False
     for at in long.holding(events, floor):
-        recent = short(events.total, at)
-        if (
-            recent
-            and short(events.bad, at) / recent > rule.threshold
-            and wilson_lower(long(events.bad, at), long(events.total, at)) > rule.threshold
-            and sum(long(region, at) > 0 for region in events.regions) >= rule.regions
-        ):
+        if at // together != judged:  # nothing moves within a step
+            judged, burns = at // together, _burns(rule, events, long, short, at)
+        if burns:
             yield at
+
+
+def _burns(rule: Rule, events: _Counts, long: _Window, short: _Window, at: int) -> bool:
+    recent = short(events.total, at)
+    return (
+        recent > 0
+        and short(events.bad, at) / recent > rule.threshold
+        and wilson_lower(long(events.bad, at), long(events.total, at)) > rule.threshold
+        and (not rule.regions or sum(long(region, at) > 0 for region in events.regions) >= rule.regions)
+    )
 
 
 def _slices_burning(rule: Rule, floor: int, slices: _Counts) -> Iterator[int]:
