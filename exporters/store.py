@@ -7,11 +7,11 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from probes.model import Outcome, ProbeResult, Reason, Stage
+from exporters.stored_runs import EPOCH, SCHEMA, StoredRun, StoreError, microseconds, read_runs, schema_of, unknown
+from probes.model import ProbeResult
 from probes.probe import Clock, utc_now
 from probes.reasons import outcome
 
@@ -19,8 +19,6 @@ _log = logging.getLogger(__name__)
 
 RUNS = "runs.sqlite"
 """Name of the file in an agent's data_dir."""
-SCHEMA = 1
-"""Version of the table, kept in the file as `user_version`."""
 RETENTION = timedelta(days=35)
 """The longest usual objective window, and some days to look back at its end."""
 
@@ -42,53 +40,25 @@ CREATE TABLE runs (
     stage TEXT,
     run_id TEXT NOT NULL
 ) STRICT;
-CREATE INDEX runs_by_time ON runs (started_at);
+CREATE INDEX runs_of_probes ON runs (issuer, probe, started_at);
 PRAGMA user_version = {SCHEMA};
 COMMIT;
 """
 _INSERT = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_PRUNE = "DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs WHERE started_at < ? ORDER BY started_at LIMIT ?)"
-# Parameters that are NULL do not narrow.
-_SELECT = """
-SELECT * FROM runs
-WHERE started_at >= :since AND started_at < :until
-    AND (:issuer IS NULL OR issuer = :issuer) AND (:probe IS NULL OR probe = :probe)
-ORDER BY started_at
+# Rows are numbered as they come, so the oldest stand first.
+_PRUNE = """
+DELETE FROM runs WHERE rowid IN (
+    SELECT rowid FROM (SELECT rowid, started_at FROM runs ORDER BY rowid LIMIT :rows) WHERE started_at < :oldest
+)
 """
-
 _QUEUED = 10_000  # runs that wait for a disk which does not answer; some megabytes
 _BATCH = 500
 _PRUNE_EVERY = timedelta(minutes=10)
 _PRUNED_AT_ONCE = 5_000  # rows: short transactions, so that nobody waits long and the write-ahead log stays small
 _BUSY_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 _Row = tuple[str | int | float | None, ...]
-
-
-class StoreError(Exception):
-    """The file cannot be read as a run history; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """One run as it was kept. `started_at` is aware UTC; `seconds` and `interval` are in seconds."""
-
-    issuer: str
-    target: str
-    probe: str
-    region: str
-    drill: bool
-    started_at: datetime
-    seconds: float
-    interval: float
-    outcome: Outcome
-    first_try: Outcome
-    reason: Reason | None
-    stage: Stage | None
-    run_id: str
 
 
 class RunStore:
@@ -107,7 +77,7 @@ class RunStore:
         self._starting = threading.Lock()
         self._writer: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
-        self._next_prune = _EPOCH
+        self._next_prune = EPOCH
         self._failing = False
 
     @classmethod
@@ -175,11 +145,11 @@ class RunStore:
             self._next_prune = self._clock() + _PRUNE_EVERY
 
     def _prune(self, connection: sqlite3.Connection) -> None:
-        oldest = _microseconds(self._clock() - self._retention)
+        oldest = microseconds(self._clock() - self._retention)
         deleted = _PRUNED_AT_ONCE
         while deleted == _PRUNED_AT_ONCE:
             with connection:
-                deleted = connection.execute(_PRUNE, (oldest, _PRUNED_AT_ONCE)).rowcount
+                deleted = connection.execute(_PRUNE, {"oldest": oldest, "rows": _PRUNED_AT_ONCE}).rowcount
 
     def _failed(self, error: Exception, runs: int) -> None:
         self._disconnect()
@@ -200,28 +170,6 @@ class RunStore:
             self._connection = None
 
 
-def read_runs(
-    path: Path, since: datetime, until: datetime, *, issuer: str | None = None, probe: str | None = None
-) -> Iterator[StoredRun]:
-    """Runs of a store that may be in use: from `since` to just before `until`, oldest first.
-
-    Raises StoreError when there is no such file, it is none of ours, or a newer version wrote it.
-    """
-    bounds = {"since": _microseconds(since), "until": _microseconds(until), "issuer": issuer, "probe": probe}
-    try:
-        if not path.is_file():
-            raise StoreError(f"{path}: there is no run history; an agent keeps one in its data_dir")
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
-        try:
-            if _version(connection) != SCHEMA:
-                raise StoreError(_unknown(path, _version(connection)))
-            yield from map(_run, connection.execute(_SELECT, bounds))
-        finally:
-            connection.close()
-    except (sqlite3.Error, OSError, ValueError) as error:  # ValueError: a value that no version of ours writes
-        raise StoreError(f"{path}: {error}") from error
-
-
 def _writable(path: Path) -> sqlite3.Connection:
     """Raises StoreError, OSError or sqlite3.Error."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -230,49 +178,25 @@ def _writable(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for one another
         connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last runs, never the file
-        version = _version(connection)
+        version = schema_of(connection)
         if version == 0:
             connection.executescript(_CREATE)
         elif version != SCHEMA:
-            raise StoreError(_unknown(path, version))
+            raise StoreError(unknown(path, version))
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _unknown(path: Path, version: int) -> str:
-    return f"{path}: the run history has version {version}, this oidcwatch knows version {SCHEMA}; move it away"
-
-
 def _row(result: ProbeResult, drill: bool) -> _Row:
     check, failure, first = result.check, result.failure, result.first_try
     return (
         *(check.issuer.name, check.target, check.probe, result.region, int(drill)),
-        *(_microseconds(result.started_at), result.seconds, check.interval),
+        *(microseconds(result.started_at), result.seconds, check.interval),
         outcome(failure.reason if failure else None).value,
         outcome(first.reason if first else None).value,
         failure.reason.value if failure else None,
         failure.stage.value if failure else None,
         result.run_id,
     )
-
-
-def _run(row: tuple[str, str, str, str, int, int, float, float, str, str, str | None, str | None, str]) -> StoredRun:
-    issuer, target, probe, region, drill, started, seconds, interval, verdict, first, reason, stage, run_id = row
-    return StoredRun(
-        *(issuer, target, probe, region, bool(drill), _EPOCH + started * _MICROSECOND, seconds, interval),
-        outcome=Outcome(verdict),
-        first_try=Outcome(first),
-        reason=Reason(reason) if reason else None,
-        stage=Stage(stage) if stage else None,
-        run_id=run_id,
-    )
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND

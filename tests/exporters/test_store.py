@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporters.store import SCHEMA, RunStore, StoredRun, StoreError, read_runs
+from exporters.store import RunStore
+from exporters.stored_runs import SCHEMA, StoredRun, StoreError, lone_failures, read_runs
 from probes.model import Outcome, Reason, Stage
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def test_runs_are_given_by_time_issuer_and_probe(history: History, make: Make, c
 def test_runs_are_read_by_another_process_while_the_store_is_open(history: History, make: Make, path: Path) -> None:
     reader = (
         "import sys, json; from pathlib import Path; from datetime import datetime, UTC; "
-        "from exporters.store import read_runs; "
+        "from exporters.stored_runs import read_runs; "
         "runs = read_runs(Path(sys.argv[1]), datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)); "
         "print(json.dumps([run.run_id for run in runs]))"
     )
@@ -233,6 +234,21 @@ def test_a_store_to_which_nothing_is_added_makes_no_file(history: History, path:
     history.store.close()
 
     assert not path.parent.exists()
+
+
+def test_a_failure_between_good_runs_is_noise_and_a_row_of_failures_is_not(
+    history: History, make: Make, clock: SetClock
+) -> None:
+    for failed in "..x...xxx..x":
+        history.store.add(make.result(reason=Reason.TIMEOUT if failed == "x" else None))
+        history.store.add(make.result(region="us", reason=Reason.PROBE_ERROR))  # no evidence
+        clock.forward(minutes=1)
+    history.store.add(make.result(reason=Reason.TIMEOUT), drill=True)
+    history.store.close()
+
+    found = lone_failures(history.path, *EVER)
+
+    assert found == {("acme", "portal", "login"): (1, 12)}
 
 
 def _rows(path: Path) -> list[StoredRun]:

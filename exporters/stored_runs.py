@@ -1,0 +1,123 @@
+"""Reads the history of runs that an agent keeps (exporters.store writes it)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from probes.model import Outcome, Reason, Stage
+
+SCHEMA = 1
+"""Version of the table, kept in the file as `user_version`."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_BUSY_SECONDS = 5.0
+
+_WITHIN = "started_at >= :since AND started_at < :until"
+_NARROWED = {"issuer": " AND issuer = :issuer", "probe": " AND probe = :probe"}
+# A failure on its own, with a good run of the same check from the same region before and after it, is taken for noise.
+_ALONE = f"""
+SELECT issuer, target, probe, count(*), sum(outcome = :failed AND before = :good AND after = :good)
+FROM (
+    SELECT issuer, target, probe, outcome, lag(outcome) OVER series AS before, lead(outcome) OVER series AS after
+    FROM runs WHERE {_WITHIN} AND drill = 0 AND outcome <> :excluded
+    WINDOW series AS (PARTITION BY issuer, target, probe, region ORDER BY started_at)
+)
+GROUP BY issuer, target, probe
+"""  # noqa: S608 - put together from constants of this file
+
+
+class StoreError(Exception):
+    """The file cannot be read as a run history; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """One run as it was kept. `started_at` is aware UTC; `seconds` and `interval` are in seconds."""
+
+    issuer: str
+    target: str
+    probe: str
+    region: str
+    drill: bool
+    started_at: datetime
+    seconds: float
+    interval: float
+    outcome: Outcome
+    first_try: Outcome
+    reason: Reason | None
+    stage: Stage | None
+    run_id: str
+
+
+def read_runs(
+    path: Path, since: datetime, until: datetime, *, issuer: str | None = None, probe: str | None = None
+) -> Iterator[StoredRun]:
+    """Runs of a store that may be in use: from `since` to just before `until`, oldest first.
+
+    Raises StoreError when there is no such file, it is none of ours, or a newer version wrote it.
+    """
+    wanted = {name: value for name, value in (("issuer", issuer), ("probe", probe)) if value is not None}
+    narrowed = "".join(_NARROWED[name] for name in wanted)
+    query = f"SELECT * FROM runs WHERE {_WITHIN}{narrowed} ORDER BY started_at"  # noqa: S608 - only constants
+    with _reading(path) as connection:
+        yield from map(_run, connection.execute(query, _bounds(since, until) | wanted))
+
+
+def lone_failures(path: Path, since: datetime, until: datetime) -> dict[tuple[str, str, str], tuple[int, int]]:
+    """By issuer, target and probe: failures that stand alone between good runs, and all runs. No drills.
+
+    Outages are rows of failures; what fails alone is noise of the probes. Raises StoreError.
+    """
+    outcomes = {"failed": Outcome.FAILURE.value, "good": Outcome.SUCCESS.value, "excluded": Outcome.EXCLUDED.value}
+    with _reading(path) as connection:
+        rows = connection.execute(_ALONE, _bounds(since, until) | outcomes)
+        return {(issuer, target, probe): (alone or 0, runs) for issuer, target, probe, runs, alone in rows}
+
+
+def _bounds(since: datetime, until: datetime) -> dict[str, object]:
+    return {"since": microseconds(since), "until": microseconds(until)}
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        if not path.is_file():
+            raise StoreError(f"{path}: there is no run history; an agent keeps one in its data_dir")
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as open_:
+            if (version := schema_of(open_)) != SCHEMA:
+                raise StoreError(unknown(path, version))
+            yield open_
+    except (sqlite3.Error, OSError, ValueError) as error:  # ValueError: a value that no version of ours writes
+        raise StoreError(f"{path}: {error}") from error
+
+
+def schema_of(connection: sqlite3.Connection) -> int:
+    """The version of the table; 0 for a file without one."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def unknown(path: Path, version: int) -> str:
+    """What is said of a version that this program does not know."""
+    return f"{path}: the run history has version {version}, this oidcwatch knows version {SCHEMA}; move it away"
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def _run(row: tuple[str, str, str, str, int, int, float, float, str, str, str | None, str | None, str]) -> StoredRun:
+    issuer, target, probe, region, drill, started, seconds, interval, verdict, first, reason, stage, run_id = row
+    return StoredRun(
+        *(issuer, target, probe, region, bool(drill), EPOCH + started * _MICROSECOND, seconds, interval),
+        outcome=Outcome(verdict),
+        first_try=Outcome(first),
+        reason=Reason(reason) if reason else None,
+        stage=Stage(stage) if stage else None,
+        run_id=run_id,
+    )
