@@ -34,6 +34,11 @@ parts: $(READY) ## Install the real parts that the tests run against (apt, npm, 
 demo: $(READY) browser ## Run every kind of probe against the embedded provider, from three regions
 	$(BIN)/oidcwatch demo $(DEMO_ARGS)
 
+.PHONY: stack
+stack: $(READY) browser ## Run agents of three regions with Prometheus and Alertmanager
+	@deploy/install.sh stack
+	$(BIN)/oidcwatch stack $(STACK_ARGS)
+
 .PHONY: test
 test: $(READY) parts lint ## Install what is missing, then run every test
 	$(BIN)/pytest -q $(TEST_ARGS)

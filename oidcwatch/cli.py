@@ -19,6 +19,8 @@ COMMANDS: tuple[str, ...] = (
     "check",
     "probe",
     "run",
+    "stack",
+    "annotate",
     "config",
     "generate",
     "doctor",

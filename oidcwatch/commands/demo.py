@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oidcwatch.demo import Demo
+    from oidcwatch.stack_monitoring import Addresses, Binaries
     from probes.model import ProbeResult
 
 
@@ -25,10 +27,15 @@ def demo(
     duration: ForOption = None,
     json: JsonOption = False,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 9464,
+    with_stack: Annotated[
+        bool,
+        typer.Option("--stack/--no-stack", help="Start Prometheus and Alertmanager too, where they are installed."),
+    ] = True,
 ) -> None:
     """Run every kind of probe against an embedded provider, from three regions (two of them through proxies).
 
-    Needs a browser (oidcwatch doctor says which). At the end it prints for every check and region its runs, successes,
+    Needs a browser (oidcwatch doctor says which). Prometheus with the generated rules and Alertmanager with the
+    generated routes watch along where both are installed; a receiver keeps what they send. At the end it prints for every check and region its runs, successes,
     last reason and p50/p95 in seconds. Exit code: 0 when every check had a success, 1 when not.
 
     \b
@@ -41,21 +48,33 @@ def demo(
     try:
         from oidcwatch.demo import demo_parts
         from sandbox.launch import SandboxError
+        from sandbox.peers.peer import PeerFailed
     except ImportError as error:
         fail(f"the embedded provider is not installed ({error.name} is missing): pip install 'oidcwatch[sandbox]'")
     seconds = seconds_of(duration)
     redact = redactor_for(context)
     try:
-        with demo_parts(port) as parts:
+        with demo_parts(port, _binaries() if with_stack else None) as parts:
             redact.learn(parts.environ.values())
             rows = _run(parts, redact, seconds)
-    except (SandboxError, OSError) as error:
+    except (SandboxError, PeerFailed, OSError) as error:
         fail(str(error))
     if json:
         print_json({"checks": rows})
     else:
         _print(rows)
     raise typer.Exit(0 if rows and all(row["successes"] for row in rows) else 1)
+
+
+def _binaries() -> Binaries | None:
+    """Prometheus and Alertmanager; None, and a line that says how to get them, when one is not installed."""
+    from oidcwatch.stack_monitoring import find_binaries, install_command, missing_programs
+
+    missing = missing_programs(os.environ)
+    if missing:
+        typer.echo(f"without alerts: {' and '.join(missing)} not found ({install_command(missing)})", err=True)
+        return None
+    return find_binaries(os.environ)
 
 
 def _run(parts: Demo, redact: Any, seconds: float | None) -> list[dict[str, Any]]:
@@ -88,9 +107,20 @@ def _welcome(url: str, parts: Demo, seconds: float | None) -> None:
         f"provider      {parts.sandbox.issuer}/.well-known/openid-configuration",
         f"break it      {parts.sandbox.control.url}/faults lists what can go wrong and switches it on",
         f"configuration {parts.config}",
+        *_monitoring(parts.monitoring),
         f"running {end}",
     ):
         typer.echo(line, err=True)
+
+
+def _monitoring(addresses: Addresses | None) -> tuple[str, ...]:
+    if addresses is None:
+        return ()
+    return (
+        f"Prometheus    {addresses.prometheus}/alerts",
+        f"Alertmanager  {addresses.alertmanager}",
+        f"notifications {addresses.receiver}/notifications",
+    )
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
