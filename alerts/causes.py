@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from alerts.causes_evidence import Counted, conditions, failures, recordings, token_errors
+from alerts.causes_evidence import (
+    FAILURES,
+    RUNS,
+    TOKEN_ANSWERS,
+    TOKEN_ERRORS,
+    Counted,
+    cause_recordings,
+    conditions,
+    recordings,
+)
 from alerts.causes_measured import clock_clauses, disagreement, measured_alerts, no_token_errors
 from alerts.causes_model import STEADY, TOLD_ONCE, Cause, regions_of, team, windows_by_kind
 from alerts.causes_table import CAUSES, CLOCK, INCONSISTENT, SIGN_IN, TOKEN_ENDPOINT, cause_of
@@ -27,12 +36,11 @@ TOKEN_FAULTS = ("http_5xx", "network", "server_error")
 
 def cause_groups(deployment: Deployment) -> Iterator[Group]:
     """What is counted, then the alerts. Causes that no check of the deployment can see are left out."""
-    windows = {
-        window
-        for cause in CAUSES
-        for window in windows_by_kind(deployment, _feeding(deployment, cause), cause.evidence.shortest)
-    }
-    yield Group("oidc-evidence", _MINUTE, tuple(recordings(deployment, windows)))
+    fed = [(cause, checks) for cause in CAUSES if (checks := _feeding(deployment, cause))]
+    kinds = {cause.name: windows_by_kind(deployment, checks, cause.evidence.shortest) for cause, checks in fed}
+    windows = {window for by_window in kinds.values() for window in by_window}
+    counted = (rule for cause, _ in fed for rule in cause_recordings(cause.name, _counted(cause), kinds[cause.name]))
+    yield Group("oidc-evidence", _MINUTE, (*recordings(deployment, windows), *counted))
     yield Group("oidc-causes", _MINUTE, tuple(cause_alerts(deployment)))
 
 
@@ -51,38 +59,34 @@ def _feeding(deployment: Deployment, cause: Cause) -> tuple[Check, ...]:
     return cause.fed_by(deployment.checks)
 
 
-def _counted(cause: Cause, kinds: tuple[str, ...], window: timedelta) -> Counted:
+def _counted(cause: Cause) -> Counted:
     if cause.name == TOKEN_ENDPOINT:
-        return token_errors(kinds, TOKEN_FAULTS, window)
-    return failures(kinds, cause.reasons, window)
+        return Counted(TOKEN_ERRORS, TOKEN_ANSWERS, m.OUTCOME.name, TOKEN_FAULTS)
+    return Counted(FAILURES, RUNS, m.REASON.name, cause.reasons)
 
 
 def _alert(deployment: Deployment, cause: Cause, checks: tuple[Check, ...]) -> Alert:
     agree = _pages_from(deployment, cause, checks)
-    severity = cause.severity if agree or not cause.evidence.majority else Severity.TICKET
-    clauses: list[tuple[Condition, ...]] = []
-    for window, kinds in windows_by_kind(deployment, checks, cause.evidence.shortest).items():
-        found = tuple(conditions(_counted(cause, kinds, window), cause.level, cause.evidence, agree))
-        more = (no_token_errors(deployment, TOKEN_FAULTS, window),) if cause.name == SIGN_IN else ()
-        clauses.append((*found, *more))
-    kinds = tuple(sorted({check.probe for check in checks}))
-    # The widest window holds every kind of probe.
-    counted = _counted(cause, kinds, window)
-    requests = cause.name == TOKEN_ENDPOINT
-    evidence = k_of_n(counted, cause.level, *(("requests", m.OUTCOME.name) if requests else ("runs", m.REASON.name)))
+    kinds = windows_by_kind(deployment, checks, cause.evidence.shortest)
+    window = max(kinds)
+    clause = tuple(conditions(cause.name, cause.level, cause.evidence, agree))
+    if cause.name == SIGN_IN:
+        clause = (*clause, no_token_errors(deployment, TOKEN_FAULTS, min(kinds)))
+    what = "requests" if cause.name == TOKEN_ENDPOINT else "runs"
+    evidence = k_of_n(cause.name, _counted(cause), cause.level, window, what)
     return Alert(
         name=cause.name,
-        severity=severity,
+        severity=cause.severity if agree or not cause.evidence.majority else Severity.TICKET,
         area=cause.area,
         role=cause.role,
         level=cause.level,
-        any_of=(*clauses, *_measured(deployment, cause)),
+        any_of=(clause, *_measured(deployment, cause)),
         summary=f"{WHERE[cause.level]}: {cause.wrong}: {evidence}",
         impact=cause.impact,
         owner=team(deployment, cause.owner),
         reasons=cause.reasons,
         about=" ".join(filter(None, (cause.about, _about(cause, agree, window)))),
-        runs_on=kinds,
+        runs_on=tuple(sorted({check.probe for check in checks})),
     )
 
 
@@ -109,8 +113,8 @@ def _about(cause: Cause, agree: int, window: timedelta) -> str:
     else:
         where = "a strict majority of the regions that ran" if evidence is STEADY else "any region"
         text = (
-            f"In up to {within}, and five runs of each check, at least {evidence.floor} and a tenth of the runs must "
-            f"fail so, seen from {where}."
+            f"Of the last five runs of each check in each region, or those of five minutes if that is more, at least "
+            f"{evidence.floor} and a tenth must fail so, seen from {where}."
         )
     if agree:
         text += f" Fewer than {agree} regions that agree wake nobody."

@@ -1,8 +1,8 @@
-"""The conditions of a cause alert: enough failures, a share of the runs, and regions that agree."""
+"""What cause alerts are computed from: failures by reason, and for each cause its bad events among all events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -21,44 +21,24 @@ RUNS = "issuer_target_region:oidc_runs:increase"
 TOKEN_ERRORS = "issuer_target_region:oidc_token_errors:increase"
 TOKEN_ANSWERS = "issuer_target_region:oidc_token_answers:increase"
 
-BY = {
+CAUSE_BAD = "issuer_target_region:oidc_cause_bad:increase"
+CAUSE_TOTAL = "issuer_target_region:oidc_cause_total:increase"
+CAUSE = "cause"
+"""The label that says which alert the series is for."""
+
+BY: Mapping[Level, str] = {
     Level.ISSUER: f"{m.ISSUER}, {m.DRILL}",
     Level.TARGET: f"{m.ISSUER}, {m.TARGET}, {m.DRILL}",
     Level.REGION: f"{m.ISSUER}, {m.TARGET}, {m.REGION}, {m.DRILL}",
 }
 _HALF = Decimal("0.5")
 
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Bad events and all events, by region, over one window."""
-
-    bad: str
-    total: str
-    window: timedelta
-
-    def of_whom(self, level: Level) -> str:
-        """All events of the clients that see bad ones: others do not dilute them."""
-        return f"{self.total} and on ({BY[Level.TARGET]}) {self.bad}" if level is Level.ISSUER else self.total
-
-
-def failures(kinds: Iterable[str], reasons: Iterable[str], window: timedelta) -> Counted:
-    """Runs of these kinds of probe that failed for one of the reasons."""
-    probe = Matcher(m.PROBE, "=~", "|".join(sorted(kinds)))
-    reason = Matcher(m.REASON.name, "=~", "|".join(reasons))
-    return Counted(f"{s.over(FAILURES, window)}{{{probe},{reason}}}", f"{s.over(RUNS, window)}{{{probe}}}", window)
-
-
-def token_errors(kinds: Iterable[str], outcomes: Iterable[str], window: timedelta) -> Counted:
-    """Token requests of these kinds of probe that came to one of the outcomes."""
-    probe = Matcher(m.PROBE, "=~", "|".join(sorted(kinds)))
-    outcome = Matcher(m.OUTCOME.name, "=~", "|".join(outcomes))
-    bad, total = s.over(TOKEN_ERRORS, window), s.over(TOKEN_ANSWERS, window)
-    return Counted(f"{bad}{{{probe},{outcome}}}", f"{total}{{{probe}}}", window)
+Kinds = Mapping[timedelta, tuple[str, ...]]
+"""Kinds of probe by the window in which they are judged."""
 
 
 def recordings(deployment: Deployment, windows: Iterable[timedelta]) -> Iterator[Recording]:
-    """What all cause alerts are computed from, once for each window."""
+    """Failures, runs and token requests, once for each window."""
     labels = f"{m.ISSUER}, {m.TARGET}, {m.PROBE}, {m.REGION}, {m.DRILL}"
     for window in sorted(windows):
         span = duration(deployment.paced(window))
@@ -76,17 +56,59 @@ def recordings(deployment: Deployment, windows: Iterable[timedelta]) -> Iterator
         yield Recording(s.over(TOKEN_ANSWERS, window), increase(labels, m.TOKEN_RESPONSES.name))
 
 
-def conditions(counted: Counted, level: Level, evidence: Evidence, agree: int) -> Iterator[Condition]:
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Which recorded series are bad events, of which all events: the label that tells them apart, and its values."""
+
+    bad: str
+    total: str
+    label: str
+    values: tuple[str, ...]
+
+    def bad_in(self, kinds: Kinds) -> str:
+        """The bad events, those of each kind of probe in its own window."""
+        why = one_of(self.label, self.values)
+        return " or ".join(f"{s.over(self.bad, window)}{{{_probes(names)},{why}}}" for window, names in kinds.items())
+
+    def total_in(self, kinds: Kinds) -> str:
+        """All events."""
+        return " or ".join(f"{s.over(self.total, window)}{{{_probes(names)}}}" for window, names in kinds.items())
+
+
+def one_of(label: str, values: Iterable[str]) -> Matcher:
+    """The label has one of these values."""
+    names = tuple(values)
+    return Matcher(label, "=" if len(names) == 1 else "=~", "|".join(names))
+
+
+def _probes(kinds: Iterable[str]) -> Matcher:
+    return one_of(m.PROBE, kinds)
+
+
+def cause_recordings(cause: str, counted: Counted, kinds: Kinds) -> Iterator[Recording]:
+    """Bad events of one cause, and all events of the clients that see bad ones: others do not dilute them."""
+    by, labels = BY[Level.REGION], {CAUSE: cause}
+    yield Recording(CAUSE_BAD, f"sum by ({by}) ({counted.bad_in(kinds)})", labels)
+    affected = f"on ({BY[Level.TARGET]}) {of(CAUSE_BAD, cause)}"
+    yield Recording(CAUSE_TOTAL, f"sum by ({by}) ({counted.total_in(kinds)}) and {affected}", labels)
+
+
+def of(series: str, cause: str) -> str:
+    """The series of this cause."""
+    return f"{series}{{{Matcher(CAUSE, '=', cause)}}}"
+
+
+def conditions(cause: str, level: Level, evidence: Evidence, agree: int) -> Iterator[Condition]:
     """What must hold together. `agree` is the number of regions without which nobody is woken; 0 for tickets."""
-    by, within, of_whom = BY[level], duration(counted.window), counted.of_whom(level)
-    bad = f"sum by ({by}) ({counted.bad})"
+    by, bad, total = BY[level], of(CAUSE_BAD, cause), of(CAUSE_TOTAL, cause)
     # Half an event less, for increase() estimates what happens between scrapes and is rarely a whole number.
-    yield Condition(f"Failures in {within}", bad, ">=", evidence.floor - _HALF)
+    yield Condition("Failures", f"sum by ({by}) ({bad})", ">=", evidence.floor - _HALF)
     if evidence.share is not None:
-        yield Condition(f"Share that fails in {within}", f"{bad} / sum by ({by}) ({of_whom})", ">=", evidence.share)
-    seen = f"count by ({by}) (count by ({by}, {m.REGION}) ({counted.bad}))"
+        share = f"sum by ({by}) ({bad}) / sum by ({by}) ({total})"
+        yield Condition("Share that fails", share, ">=", evidence.share)
+    seen = f"count by ({by}) (count by ({by}, {m.REGION}) ({bad}))"
     if evidence.majority:
-        ran = f"count by ({by}) (count by ({by}, {m.REGION}) (({of_whom}) >= 0.5))"
-        yield Condition(f"Share of the regions that see it in {within}", f"{seen} / {ran}", ">", _HALF)
+        ran = f"count by ({by}) (count by ({by}, {m.REGION}) ({total} >= {_HALF}))"
+        yield Condition("Share of the regions that see it", f"{seen} / {ran}", ">", _HALF)
     if agree:
-        yield Condition(f"Regions that see it in {within}", seen, ">=", Decimal(agree))
+        yield Condition("Regions that see it", seen, ">=", Decimal(agree))
