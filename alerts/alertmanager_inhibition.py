@@ -33,6 +33,7 @@ _OBJECTIVE = (m.ISSUER, m.TARGET, SLO, m.DRILL)
 # `none` is the same word for every alert without an objective: comparing it would make strangers equal.
 _HAS_SLO = Matcher(SLO, "!=", NONE)
 _PAGE = Matcher(SEVERITY, "=", Severity.PAGE)
+_CONSEQUENCES = (Area.TOKEN, Area.KEYS, Area.LOGIN, Area.REFRESH, Area.CLIENT, Area.RESOURCE)
 
 
 def _role(*roles: Role) -> Matcher:
@@ -77,17 +78,18 @@ INHIBITIONS: tuple[Inhibition, ...] = (
         ),
         (m.ISSUER, m.DRILL),
     ),
-    # An agent that is gone altogether also stalls.
+    # When not even the discovery document comes, what else fails at that issuer follows from it. A certificate or a
+    # clock may be why, and stays.
     Inhibition(
-        (_role(Role.WATCHER), Matcher(ALERTNAME, "=~", ".*Absent"), Matcher(m.ISSUER, "=", ANY)),
+        (_PAGE, Matcher(ALERTNAME, "=", "OidcProviderDown")),
+        (_role(Role.SYMPTOM, Role.CAUSE, Role.REGION), Matcher(AREA, "=~", "|".join(_CONSEQUENCES))),
+        (m.ISSUER, m.DRILL),
+    ),
+    # When no agent shows anything, that checks and regions stand still follows.
+    Inhibition(
+        (_role(Role.WATCHER), _PAGE, Matcher(ALERTNAME, "=~", ".*Absent"), Matcher(m.ISSUER, "=", ANY)),
         (_role(Role.WATCHER), Matcher(ALERTNAME, "=~", ".*Stalled")),
         (m.DRILL,),
-    ),
-    # The same for what is missing of one issuer.
-    Inhibition(
-        (_role(Role.WATCHER), Matcher(ALERTNAME, "=~", ".*Absent"), Matcher(m.ISSUER, "!=", ANY)),
-        (_role(Role.WATCHER), Matcher(ALERTNAME, "=~", ".*Stalled")),
-        (m.ISSUER, m.DRILL),
     ),
 )
 

@@ -66,9 +66,10 @@ def prometheus_rules(
     name: str = NAME,
     namespace: str = "",
     labels: Mapping[str, str] = LABELS,
+    largest: int = LARGEST,
 ) -> str:
-    """PrometheusRule objects (monitoring.coreos.com/v1), as many as are needed to keep each under `LARGEST`."""
-    parts = list(_parts([group_document(group, deployment) for group in groups]))
+    """PrometheusRule objects (monitoring.coreos.com/v1), as many as keep each under `largest` bytes of JSON."""
+    parts = list(_parts([group_document(group, deployment) for group in groups], largest))
     names = [name] if len(parts) == 1 else [f"{name}-{number}" for number in range(1, len(parts) + 1)]
     return "---\n".join(
         dump(_object("monitoring.coreos.com/v1", "PrometheusRule", each, namespace, labels, {"groups": part}))
@@ -76,13 +77,13 @@ def prometheus_rules(
     )
 
 
-def _parts(groups: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _parts(groups: Sequence[dict[str, Any]], largest: int) -> Iterator[list[dict[str, Any]]]:
     """The groups in order, cut into runs that are small enough. A group is never cut: its rules build on each other."""
     part: list[dict[str, Any]] = []
     size = 0
     for group in groups:
         length = len(json.dumps(group).encode())
-        if part and size + length > LARGEST:
+        if part and size + length > largest:
             yield part
             part, size = [], 0
         part.append(group)

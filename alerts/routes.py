@@ -11,13 +11,12 @@ from alerts.alertmanager_times import OFFICE_HOURS, maintained_issuers
 from alerts.deployment import Deployment
 from alerts.model import AREA, LABELS, NONE, OWNER, SEVERITY, Alert, Area
 from alerts.rules_file import labels_of
+from alerts.watching import WATCHDOG
 from alerts.windows import Severity
 from exporters import metrics as m
 from exporters.slis import Matcher
 
 ALERTNAME = "alertname"
-WATCHDOG = "Watchdog"
-"""The alert that always fires: who no longer hears it knows that alerting itself is broken."""
 NOBODY = "nobody"
 """The receiver without a configuration, of routes that nobody was named for."""
 INCIDENT = (m.ISSUER, AREA, m.DRILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from exporters import metrics as m
 from exporters.slis import Freshness, Latency, Matcher, Selector, Slices
 from probes.subjects import Issuer
 
+_SLOTHS_PERIOD = timedelta(days=30)
 _WINDOW = "[{{.window}}]"
 _REAL = Matcher(m.DRILL, "=", "false")
 _ESCALATION = TIERS[0]
@@ -28,28 +30,30 @@ def sloth_yaml(deployment: Deployment) -> str:
     """A document for each issuer: to Sloth a service with its objectives.
 
     Sloth's rules know no regions, quorum or least number of failures, so they page more often than ours. Its own
-    catalogue of windows is for 30 (or 28) days, and an objective of another length is left out.
+    catalogue of windows is for 30 days, and an objective of another length is left out.
     """
-    return "---\n".join(
-        dump(_service(deployment, issuer)) for issuer in deployment.issuers if _slos(deployment, issuer)
-    )
+    slos = _slos_by_issuer(deployment)
+    services = (_service(deployment, issuer, slos[issuer.name]) for issuer in deployment.issuers if issuer.name in slos)
+    return "---\n".join(map(dump, services))
 
 
-def _slos(deployment: Deployment, issuer: Issuer) -> list[Slo]:
-    return [
-        slo
-        for slo in deployment.fed()
-        if slo.window == timedelta(days=30) and any(check.issuer == issuer for check in deployment.checks_of(slo))
-    ]
+def _slos_by_issuer(deployment: Deployment) -> dict[str, list[Slo]]:
+    """Gathered in one pass: asking for the checks of every issuer anew takes seconds where there are hundreds."""
+    found: dict[str, list[Slo]] = {}
+    for slo in deployment.fed():
+        if slo.window == _SLOTHS_PERIOD:
+            for issuer in {check.issuer.name for check in deployment.checks_of(slo)}:
+                found.setdefault(issuer, []).append(slo)
+    return found
 
 
-def _service(deployment: Deployment, issuer: Issuer) -> dict[str, Any]:
+def _service(deployment: Deployment, issuer: Issuer, slos: Sequence[Slo]) -> dict[str, Any]:
     owner = {OWNER: issuer.owner} if issuer.owner else {}
     return {
         "version": "prometheus/v1",
         "service": issuer.name,
         "labels": {m.ISSUER: issuer.name, **owner},
-        "slos": [_slo(deployment, slo, issuer) for slo in _slos(deployment, issuer)],
+        "slos": [_slo(deployment, slo, issuer) for slo in slos],
     }
 
 

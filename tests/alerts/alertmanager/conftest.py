@@ -57,7 +57,7 @@ def hand_made() -> tuple[Alert, ...]:
     return (
         *burns,
         *areas,
-        _alert("ProviderDown", page, Area.PROVIDER, Role.CAUSE, Level.ISSUER),
+        _alert("OidcProviderDown", page, Area.PROVIDER, Role.CAUSE, Level.ISSUER),
         _alert("ProviderSlow", ticket, Area.PROVIDER, Role.CAUSE, Level.ISSUER),
         _alert("OneRegion", ticket, Area.LOGIN, Role.REGION, Level.REGION, slo="login-success", tier="fast"),
         _alert("Budget50", info, Area.LOGIN, Role.BUDGET, Level.TARGET, slo="login-success", tier="budget-50"),

@@ -76,3 +76,9 @@ def test_the_watcher_is_hidden_by_the_watcher_only(pairs: list[tuple[Alert, Aler
 
 def test_rules_that_no_alert_can_meet_are_left_out() -> None:
     assert inhibitions_for(()) == ()
+
+
+def test_every_rule_of_the_table_concerns_an_alert_that_there_is(root: Path) -> None:
+    example = deployment_of(load_both(root / "examples" / "oidcwatch.yaml", {}, connects=False))
+
+    assert inhibitions_for(alerts_of(example)) == INHIBITIONS

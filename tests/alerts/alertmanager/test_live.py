@@ -64,6 +64,25 @@ def test_a_provider_that_is_down_hides_its_clients_symptoms_but_not_security(
     }
 
 
+def test_what_follows_from_a_provider_that_is_down_is_hidden_at_the_issuer_too(
+    live: Any, wait_for: Callable[..., Any]
+) -> None:
+    live.fire(
+        _labels("OidcProviderDown", "nine", **DOWN),
+        _labels("Available", "nine", **{**FAST, "area": "provider", "target": "*", "slo": "idp-availability"}),
+        _labels("TokenEndpoint", "nine", **CAUSE, area="token", target="*"),
+        _labels("Certificate", "nine", **CAUSE, area="certificate", target="*"),
+        _labels("TokenEndpoint", "ten", **CAUSE, area="token", target="*"),
+    )
+
+    wait_for(lambda: live.hidden().get(("TokenEndpoint", "nine")))
+
+    hidden = live.hidden()
+    assert {name for name, silent in hidden.items() if silent and name[1] in ("nine", "ten")} == {
+        ("TokenEndpoint", "nine")
+    }
+
+
 def test_a_drill_hides_nothing_real(live: Any, wait_for: Callable[..., Any]) -> None:
     drill = {"drill": "true"}
     live.fire(
