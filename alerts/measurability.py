@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -202,7 +203,7 @@ def _advice(
     if has_events(slo) and budget < MIN_BUDGET:
         yield Advice(
             f"{slo.objective} % of the {runs:.0f} runs in {window} leave {budget:.1f} that may fail: too few to measure. "
-            f"Lower the objective to {max(0.0, 100 * (1 - MIN_BUDGET / runs)):.4g} % or less, probe "
+            f"Lower the objective to {_attainable(runs):g} % or less, probe "
             f"{MIN_BUDGET / budget:.1f} times as often, or add regions.",
             refuses=True,
         )
@@ -249,6 +250,11 @@ def _obstacles(tiers: tuple[TierVerdict, ...]) -> str:
         verdict.obstacle for verdict in tiers if verdict.obstacle and verdict.tier.severity is Severity.PAGE
     )
     return " ".join(f"{text[0].upper()}{text[1:]}." for text in texts)
+
+
+def _attainable(runs: float) -> float:
+    """The highest objective in percent, to two decimals, that leaves enough runs in the budget."""
+    return max(0.0, math.floor(10_000 * (1 - MIN_BUDGET / runs)) / 100)
 
 
 def _hours(length: timedelta) -> str:

@@ -23,6 +23,8 @@ COMMANDS: tuple[str, ...] = (
     "annotate",
     "config",
     "generate",
+    "runbook",
+    "slo",
     "doctor",
     "docs",
 )
