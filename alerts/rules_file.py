@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,11 +11,14 @@ import yaml
 from alerts import model
 from alerts import series as s
 from alerts.catalogue import groups_of
-from alerts.deployment import Alerting, Deployment
+from alerts.deployment import Deployment
 from alerts.links import dashboard_url, runbook_url
-from alerts.model import ANY, Alert, Group, Level, Recording, Team
+from alerts.model import ANY, Alert, Group, Level, Recording, Role, Team
 from alerts.promql import duration
+from alerts.texts import most_common
 from exporters import metrics as m
+from exporters.metrics import Metric
+from exporters.slis import Matcher
 
 _SHORTEST = timedelta(seconds=1)
 
@@ -25,6 +28,13 @@ _FIXED: Mapping[Level, Mapping[str, str]] = {
     Level.REGION: {},
     Level.AGENT: {m.ISSUER: ANY, m.TARGET: ANY, m.REGION: ANY, m.DRILL: "false"},
 }
+_OWN: Mapping[Level, tuple[str, ...]] = {
+    Level.ISSUER: (m.ISSUER,),
+    Level.TARGET: (m.ISSUER, m.TARGET),
+    Level.REGION: (m.ISSUER, m.TARGET, m.REGION),
+}
+_ABOUT_FAILURES = frozenset({Role.SYMPTOM, Role.CAUSE, Role.REGION})
+_RECENT = timedelta(minutes=15)
 _OWNERS: Mapping[Team, tuple[str, str]] = {
     Team.ISSUER: (m.ISSUER, s.ISSUER_OWNER),
     Team.CLIENT: (f"{m.ISSUER}, {m.TARGET}", s.CLIENT_OWNER),
@@ -72,7 +82,7 @@ def _alert(alert: Alert, deployment: Deployment) -> dict[str, Any]:
         document["for"] = duration(deployment.paced(alert.lasting))
     if alert.keep_firing:
         document["keep_firing_for"] = duration(deployment.paced(alert.keep_firing))
-    return {**document, "labels": labels_of(alert), "annotations": annotations_of(alert, deployment.alerting)}
+    return {**document, "labels": labels_of(alert), "annotations": annotations_of(alert, deployment)}
 
 
 def expression(alert: Alert) -> str:
@@ -97,12 +107,33 @@ def labels_of(alert: Alert) -> dict[str, str]:
     }
 
 
-def annotations_of(alert: Alert, alerting: Alerting) -> dict[str, str]:
+def annotations_of(alert: Alert, deployment: Deployment) -> dict[str, str]:
     """What a person reads, and where it leads."""
+    alerting = deployment.alerting
     return {
         "summary": alert.summary,
         "impact": alert.impact,
         "description": alert.about,
+        **_failure(alert, deployment),
         "runbook_url": runbook_url(alerting, alert.name),
         "dashboard_url": dashboard_url(alerting, alert),
+    }
+
+
+def _failure(alert: Alert, deployment: Deployment) -> dict[str, str]:
+    """The reason and the step of most failures when the alert fires; empty when no run failed."""
+    if alert.role not in _ABOUT_FAILURES or alert.level is Level.AGENT:
+        return {}
+    labels = (*_OWN[alert.level], m.DRILL)
+    kinds = [Matcher(m.PROBE, "=~", "|".join(alert.runs_on))] if alert.runs_on else []
+    reasons = [Matcher(m.REASON.name, "=~", "|".join(alert.reasons))] if alert.reasons else []
+    window = duration(deployment.paced(_RECENT))
+
+    def most_of(metric: Metric, label: str, matchers: Sequence[Matcher]) -> str:
+        given = "".join(f"{matcher},".replace('"', "'") for matcher in matchers)
+        return most_common(label, f"{metric.name}{{{given}", labels, window)
+
+    return {
+        "reason": most_of(m.FAILURES, m.REASON.name, (*kinds, *reasons)),
+        "step": most_of(m.FAILED_STEPS, m.STEP.name, kinds),
     }

@@ -21,3 +21,15 @@ def value_of(
 
 AT_TARGET = "{{ $labels.target }} at {{ $labels.issuer }}"
 AT_ISSUER = "{{ $labels.issuer }}"
+
+
+def most_common(label: str, selector: str, labels: Iterable[str], window: str) -> str:
+    """The value of `label` that most of the increase of a counter has, among series with the alert's own labels.
+
+    `selector` is the counter's name with matchers, without the closing brace.
+    """
+    names = tuple(labels)
+    own = ",".join(f"{name}='%s'" for name in names)
+    filled = " ".join(f"$labels.{name}" for name in names)
+    series = f"topk(1, sum by ({label}) (increase({selector}{own}}}[{window}])) > 0)"
+    return f'{{{{ with printf "{series}" {filled} | query }}}}{{{{ . | first | label "{label}" }}}}{{{{ end }}}}'

@@ -101,6 +101,11 @@ REASON = Label("reason", "a failure reason", lambda kind: kind.reasons)
 VALIDITY = Label("result", "`success` or `failure`", lambda kind: (Outcome.SUCCESS, Outcome.FAILURE))
 INVALID = Label("reason", "why a token is refused", lambda kind: VALIDATION_REASONS)
 STEP = Label("step", "a protocol step", lambda kind: kind.stages)
+FAILED_STEP = Label(
+    "step",
+    "a protocol step, or `probe`: the probe itself",
+    lambda kind: (*sorted(kind.stages - {Stage.PROBE}), Stage.PROBE),
+)
 GRANT = Label("grant", "a grant type that the probe uses", lambda kind: kind.grants)
 OUTCOME = Label("outcome", "`ok`, a registered OAuth error, `http_4xx`, `http_5xx` or `network`", lambda kind: OUTCOMES)
 TOKEN = Label("token", "`id_token`, `access_token`, ...", lambda kind: kind.tokens)
@@ -131,6 +136,9 @@ FIRST_TRIES = Metric(
     "Finished runs by the result of their first try; the difference to the final results is flakiness.", (RESULT,),
 )  # fmt: skip
 FAILURES = Metric("oidc_probe_failures_total", _C, "Runs that failed, by reason.", (REASON,))
+FAILED_STEPS = Metric(
+    "oidc_probe_failed_steps_total", _C, "Runs that failed, by the step at which they did.", (FAILED_STEP,)
+)  # fmt: skip
 SUCCESS = Metric(
     "oidc_probe_success", _G,
     "Whether the last run succeeded (1) or failed (0); absent before the first run and after one that was excluded.",
@@ -202,7 +210,7 @@ JWKS_AGREEMENT = Metric(
 )  # fmt: skip
 
 PROBE_METRICS: tuple[Metric, ...] = (
-    *(RUNS, FIRST_TRIES, FAILURES, SUCCESS, LAST_RUN, LAST_SUCCESS, INTERVAL, DURATION, STEP_DURATION),
+    *(RUNS, FIRST_TRIES, FAILURES, FAILED_STEPS, SUCCESS, LAST_RUN, LAST_SUCCESS, INTERVAL, DURATION, STEP_DURATION),
     *(VALIDATIONS, INVALIDS, TOKEN_RESPONSES, TOKEN_LIFETIME, CLOCK_OFFSET, TLS_EXPIRY),
     *(JWKS_KEYS, JWKS_LAST_FETCH, JWKS_LAST_CHANGE, JWKS_MAX_AGE, JWKS_AGREEMENT),
 )

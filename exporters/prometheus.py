@@ -122,6 +122,7 @@ class PrometheusExporter:
         self._count(watched, m.FIRST_TRIES, (first,), 1, trace)
         if result.failure:
             self._count(watched, m.FAILURES, (result.failure.reason,), 1, trace)
+            self._count(watched, m.FAILED_STEPS, (result.failure.stage,), 1, trace)
         self._gauge(watched, m.LAST_RUN, (), ended)
         if verdict is Outcome.SUCCESS:
             self._gauge(watched, m.LAST_SUCCESS, (), ended)

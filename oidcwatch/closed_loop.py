@@ -75,7 +75,7 @@ def _alerts_have_pages(scene: _Scene) -> Iterator[str]:
         for page in (page_name(alert.name), f"{alert.name}.md"):
             if page not in scene.pages:
                 yield f"alert {alert.name} has no page runbooks/{page}"
-        url = urlsplit(annotations_of(alert, scene.material.deployment.alerting)["runbook_url"])
+        url = urlsplit(annotations_of(alert, scene.material.deployment)["runbook_url"])
         if PurePosixPath(url.path).name != page_name(alert.name):
             yield f"alert {alert.name}: runbook_url leads to {url.path}"
 
@@ -168,7 +168,7 @@ def _panels_use_declared_variables(scene: _Scene) -> Iterator[str]:
 
 def _texts_use_labels_that_exist(scene: _Scene) -> Iterator[str]:
     for alert in scene.material.alerts:
-        texts = annotations_of(alert, scene.material.deployment.alerting)
+        texts = annotations_of(alert, scene.material.deployment)
         used = {label for text in texts.values() for label in _TEMPLATE_LABEL.findall(text)}
         for label in sorted(used - set(model.LABELS)):
             yield f"alert {alert.name}: its texts use $labels.{label}, which no alert has"
@@ -176,7 +176,7 @@ def _texts_use_labels_that_exist(scene: _Scene) -> Iterator[str]:
 
 def _alerts_say_what_is_needed(scene: _Scene) -> Iterator[str]:
     for alert in scene.material.alerts:
-        for name, text in annotations_of(alert, scene.material.deployment.alerting).items():
+        for name, text in annotations_of(alert, scene.material.deployment).items():
             if not text:
                 yield f"alert {alert.name} has no {name}"
 

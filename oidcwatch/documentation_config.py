@@ -88,13 +88,17 @@ def _type(part: Schema) -> str:
     if part["type"] == "array":
         return f"list of {_type(part['items'])}"
     if part["type"] == "object":
-        return f"free keys, each a {_type(part['additionalProperties'])}"
+        keys = part.get("propertyNames", {}).get("enum")
+        values = part.get("additionalProperties") or next(iter(part["patternProperties"].values()))
+        return f"{codes(keys) if keys else 'free keys'}, each a {_type(values)}"
     return _scalar(part)
 
 
 def _scalar(part: Schema) -> str:
     if part["type"] == "boolean":
         return "`true`, `false`"
+    if part["type"] in ("integer", "number") and part.keys() == {"type"}:
+        return "number"
     if part["type"] in ("integer", "number"):
         low = part.get("minimum", part.get("exclusiveMinimum"))
         high = part.get("maximum", part.get("exclusiveMaximum"))
