@@ -211,10 +211,7 @@ def _advice(
     if not firing:
         yield Advice("No tier can ever fire. " + _obstacles(tiers), refuses=True)
     elif not any(verdict.tier.severity is Severity.PAGE for verdict in firing):
-        yield Advice(
-            f"Nobody is ever paged. {_obstacles(tiers)} Probe it from more regions; or, where there is one only, set "
-            "alerting.min_regions: 1 and accept that its own network pages you."
-        )
+        yield Advice(f"Nobody is ever paged. {_obstacles(tiers)} {_remedy(deployment, shape)}")
     scarce = [verdict for verdict in firing if verdict.unit == "runs" and (verdict.k or _FEW) < _FEW]
     if scarce:
         names = ", ".join(f"{verdict.tier.name} ({verdict.k} of {verdict.n})" for verdict in scarce)
@@ -242,6 +239,16 @@ def _stretched(deployment: Deployment, slo: Slo, shape: Shape) -> Iterator[Advic
             f"{slice_length(deployment, slo).total_seconds():g} s long for all checks of this objective. Run it more "
             "often, or give its issuer an objective of its own."
         )
+
+
+def _remedy(deployment: Deployment, shape: Shape) -> str:
+    """What would let it page."""
+    if len(shape.regions) < deployment.alerting.min_regions:
+        return (
+            "Probe it from more regions; or, where there is one only, set alerting.min_regions: 1 and accept that its "
+            "own network pages you."
+        )
+    return "Raise the objective, or probe more often."
 
 
 def _obstacles(tiers: tuple[TierVerdict, ...]) -> str:
