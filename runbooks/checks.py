@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
+from alerts.promql import duration
+from exporters import metrics as m
+from exporters.slis import Matcher, Selector
+
 Document = Literal["discovery", "jwks"]
+LATELY = timedelta(minutes=10)
+"""How far back recorded failures are evidence for what is wrong now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +109,19 @@ TOKEN_REFUSES = RunbookCheck(
 PROBES = RunbookCheck("probes", ProbeOnce(), "every check succeeds from every region")
 
 
-def still_firing(expression: str) -> RunbookCheck:
-    """Whether the alert's own expression holds at this moment."""
-    return RunbookCheck("alert-expression", Promql(expression), "no series of this issuer: the condition is over")
+def still_firing(alert: str) -> RunbookCheck:
+    """Whether Prometheus has the alert firing for the issuer at this moment."""
+    query = f'ALERTS{{alertname="{alert}",alertstate="firing",issuer=~"$issuer|[*]"}}'
+    return RunbookCheck("alert-fires", Promql(query), "no series: the alert is over")
+
+
+def failures(window: timedelta = LATELY) -> RunbookCheck:
+    """Failed runs by reason in the last minutes, in and outside of drills alike."""
+    series = Selector(m.FAILURES, (Matcher(m.ISSUER, "=", "$issuer"),))
+    labels = f"{m.ISSUER}, {m.TARGET}, {m.PROBE}, {m.REGION}, {m.REASON.name}"
+    # increase() extrapolates: a single failure can come out as a little less than 1.
+    query = f"sum by ({labels}) (increase({series}[{duration(window)}])) > 0.5"
+    return RunbookCheck("recorded-failures", Promql(query), f"no series: no run failed in the last {duration(window)}")
 
 
 _WELL_KNOWN = '"$ISSUER/.well-known/openid-configuration"'
@@ -117,7 +133,8 @@ def _fetch(document: Document) -> str:
 
 
 def _promql(what: Promql) -> str:
-    query = shlex.quote(what.query.replace("\n", " "))
+    # In double quotes, so that the shell fills the name in.
+    query = '"' + what.query.replace('"', '\\"').replace("$issuer", "$NAME") + '"'
     return f'promtool query instant "$PROMETHEUS" {query}'
 
 

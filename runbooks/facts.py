@@ -21,7 +21,7 @@ _FEW = 10
 """Issuers that a page lists itself; with more of them it leads to the page of the deployment."""
 _FEW_CLIENTS = 6
 _LABEL = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
-_TEMPLATE = re.compile(r"\{\{ with .*?\{\{ end \}\}|\{\{.*?\}\}")
+_TEMPLATE = re.compile(r"\{\{ (?:with|range) .*?\{\{ end \}\}|\{\{.*?\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,14 @@ def subjects_of(deployment: Deployment, groups: Iterable[Group]) -> Iterator[Sub
 def team_of(owner: Owner, alerting: Alerting, issuer: Issuer | None = None, client: Client | None = None) -> str:
     """Who is called: the issuer's owner for the provider, the client's for the application, else the configured team.
 
-    Falls back to the owner's own word.
+    As the alerts' label `owner`: an application without a team is the issuer's owner's. Falls back to the owner's word.
     """
     named = alerting.owners.get(owner.value, "")
     if owner is Owner.IDENTITY_PROVIDER:
         return (issuer.owner if issuer else "") or named or owner.value
     if owner is Owner.APPLICATION:
-        return (client.owner if client else "") or named or owner.value
+        fallback = team_of(Owner.IDENTITY_PROVIDER, alerting, issuer) if issuer else owner.value
+        return (client.owner if client else "") or named or fallback
     return named or owner.value
 
 
@@ -75,7 +76,8 @@ def owner_text(alert: Alert) -> str:
 
 def summary_of(alert: Alert) -> str:
     """The alert's summary with words in place of what Prometheus fills in."""
-    return _TEMPLATE.sub("N", _LABEL.sub(lambda found: found[1].upper(), alert.summary))
+    named = _LABEL.sub(lambda found: found[1].upper(), alert.summary)
+    return _TEMPLATE.sub(lambda found: " ..." if " range " in found[0] else "N", named)
 
 
 def concerned(subject: Subject) -> tuple[Issuer, ...]:

@@ -84,6 +84,6 @@ PLACE: Mapping[Reason, int] = MappingProxyType(
 )
 """Position of each reason in the whole order: 0 is the deepest root."""
 
-TOLD_ONCE = frozenset({_R.ROTATION_UNSAFE, _R.DISCOVERY_DRIFT})
-"""Reasons that compare with an earlier run and so fail one run for each change: a run of now cannot repeat them, and
-what Prometheus counted lately is evidence as good."""
+TOLD_ONCE = frozenset({_R.ROTATION_UNSAFE, _R.DISCOVERY_DRIFT, _R.JWKS_INVALID})
+"""Reasons that (also) compare with an earlier run and so fail one run for each change: a run of now cannot repeat them,
+and what Prometheus counted lately is evidence as good."""

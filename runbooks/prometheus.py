@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import httpx
 
-from alerts.promql import duration
 from exporters import metrics as m
-from exporters.slis import Matcher, Selector
 from probes.documents import JsonObject, json_object, text
 from probes.http import Http
 from probes.model import ProbeFailure, Reason, Stage
@@ -19,10 +16,7 @@ from probes.reasons import REASONS
 from probes.registry import PROBES
 from runbooks.diagnosis import Sighting, Source
 
-LATELY = timedelta(minutes=10)
-"""How far back failures are evidence for what is wrong now."""
 _SERIES = 5_000
-_LABELS = (m.ISSUER, m.TARGET, m.PROBE, m.REGION, m.REASON.name)
 
 
 class PrometheusError(RuntimeError):
@@ -65,14 +59,6 @@ def _samples(document: JsonObject) -> Iterator[Sample]:
             raise PrometheusError("the answer is no instant vector") from None
         if isinstance(labels, dict):
             yield Sample({str(name): str(content) for name, content in labels.items()}, value)
-
-
-def failures_query(issuer: str) -> str:
-    """Failures by reason in the last minutes, of runs in and outside of drills alike."""
-    series = Selector(m.FAILURES, (Matcher(m.ISSUER, "=", issuer),))
-    labels = ", ".join(_LABELS)
-    # increase() extrapolates: a single failure can come out as a little less than 1.
-    return f"sum by ({labels}) (increase({series}[{duration(LATELY)}])) > 0.5"
 
 
 def sightings_of(samples: Sequence[Sample]) -> Iterator[Sighting]:

@@ -17,7 +17,8 @@ from runbooks.content import Page
 
 # Code in backticks first: a link's text or target never spans it.
 _INLINE = re.compile(r"`([^`]+)`|\[([^\]]*)\]\(((?:page:|https?://)[^)\s]*)\)")
-_SPECIAL = re.compile(r"([\\<>|*_])")
+# An underscore within a word is none of Markdown's business.
+_SPECIAL = re.compile(r"([\\<|*]|(?<![^\W_])_|_(?![^\W_]))")
 
 
 def html(text: str) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -18,9 +19,10 @@ from probes.registry import PROBES
 from runbooks import facts
 from runbooks.bodies import body_of
 from runbooks.bodies.reasons import REMEDIES
-from runbooks.checks import Promql, RunbookCheck, by_hand, still_firing
+from runbooks.checks import LATELY, ProbeOnce, RunbookCheck, by_hand, failures, still_firing
 from runbooks.content import Block, Command, Heading, Paragraph, Points, Section, Table, code, link, plain, to
 from runbooks.facts import Subject
+from runbooks.precedence import TOLD_ONCE
 from runbooks.triage import by_owner, by_reason, by_step
 
 _URGENCY: Mapping[Severity, str] = MappingProxyType(
@@ -33,13 +35,25 @@ _URGENCY: Mapping[Severity, str] = MappingProxyType(
 _PATIENCE: Mapping[Severity, str] = MappingProxyType(
     {Severity.PAGE: "15 minutes", Severity.TICKET: "two working days", Severity.INFO: "a week"}
 )
+_TOLD_ONCE = timedelta(minutes=30)  # the window of alerts about changes, which fail one run each
 DEPLOYMENT = "deployment"
 """Name of the page with all issuers, clients and teams."""
 
 
 def checks_of(subject: Subject) -> tuple[RunbookCheck, ...]:
-    """The page's executable checks: whether the alert still holds, and what its body asks."""
-    return (still_firing(expression(subject.alert)), *body_of(subject.alert).checks)
+    """The page's executable checks: whether the alert still fires, what failed lately, and what its body asks."""
+    alert = subject.alert
+    window = _TOLD_ONCE if TOLD_ONCE.intersection(alert.reasons) else LATELY
+    own = (_narrowed(check, alert.runs_on) for check in body_of(alert).checks)
+    return (still_firing(alert.name), failures(window), *own)
+
+
+def _narrowed(check: RunbookCheck, kinds: tuple[str, ...]) -> RunbookCheck:
+    """Probes of the kinds that feed the alert, and those of the issuer itself: the root may lie there."""
+    if not isinstance(check.what, ProbeOnce) or not kinds:
+        return check
+    wide = (kind.name for kind in PROBES.values() if kind.of == "issuer")
+    return replace(check, what=ProbeOnce(tuple(dict.fromkeys((*wide, *kinds)))))
 
 
 def sections_of(subject: Subject) -> tuple[Section, ...]:
@@ -64,7 +78,7 @@ def _tldr(subject: Subject) -> Iterator[Block]:
 
 
 def _meaning(subject: Subject) -> Iterator[Block]:
-    alert, deployment = subject.alert, subject.deployment
+    alert = subject.alert
     yield Paragraph(f"It says: “{plain(facts.summary_of(alert))}”.")
     if alert.about:
         yield Paragraph(plain(alert.about))
@@ -74,11 +88,24 @@ def _meaning(subject: Subject) -> Iterator[Block]:
         yield Paragraph(together)
         rows = tuple((plain(each.title), f"{each.op} {number(each.threshold)}") for each in clause)
         yield Table(("Measured", "Threshold"), rows)
-    lasting = [f"for at least {duration(deployment.paced(alert.lasting))}"] if alert.lasting else []
-    keep = [f"and goes on for {duration(deployment.paced(alert.keep_firing))} after it"] if alert.keep_firing else []
-    when = " ".join((*lasting, *keep))
-    yield Paragraph(f"The exact expression{f', {when}' if when else ''}:")
+    yield Paragraph(f"The exact expression{_graph(subject)}{_lasting(subject)}:")
     yield Command(expression(alert), "promql")
+
+
+def _lasting(subject: Subject) -> str:
+    alert, paced = subject.alert, subject.deployment.paced
+    parts = (
+        f", which must hold for {duration(paced(alert.lasting))}" if alert.lasting else "",
+        f"; the alert goes on for {duration(paced(alert.keep_firing))} after it" if alert.keep_firing else "",
+    )
+    return "".join(parts)
+
+
+def _graph(subject: Subject) -> str:
+    base = subject.deployment.alerting.prometheus_url
+    if not base:
+        return ""
+    return " (" + link(f"{base}/graph?g0.expr={quote(expression(subject.alert), safe='')}", "its graph") + ")"
 
 
 def _impact(subject: Subject) -> Iterator[Block]:
@@ -126,8 +153,7 @@ def _confirm(subject: Subject) -> Iterator[Block]:
     yield Paragraph("By hand, set these once:")
     yield Command(_variables(subject))
     for check in checks_of(subject):
-        where = _graph(subject) if isinstance(check.what, Promql) else ""
-        yield Paragraph(f"{code(check.name)} ({check.kind}){f', {where}' if where else ''}:")
+        yield Paragraph(f"{code(check.name)} ({check.kind}):")
         yield Command(by_hand(check), expect=check.expect)
     yield Heading("Is it the probe?")
     yield Points(body_of(alert).ours)
@@ -141,15 +167,6 @@ def _variables(subject: Subject) -> str:
     return (
         f"NAME={name} ISSUER='{url}' PROMETHEUS='{prometheus}'\n"
         'HOST=${ISSUER#*://}; HOST=${HOST%%/*}; PORT=${HOST#*:}; HOST=${HOST%%:*}; [ "$PORT" = "$HOST" ] && PORT=443'
-    )
-
-
-def _graph(subject: Subject) -> str:
-    base = subject.deployment.alerting.prometheus_url
-    return (
-        link(f"{base}/graph?g0.expr={quote(expression(subject.alert), safe='')}", "the graph in Prometheus")
-        if base
-        else ""
     )
 
 

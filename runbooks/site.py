@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from alerts.catalogue import groups_of
 from alerts.deployment import Deployment
 from alerts.links import ONCALL, page_name, panel_id
-from alerts.model import Role
+from alerts.model import NONE
 from alerts.windows import Severity
 from probes.model import Reason
 from probes.reasons import REASONS
@@ -67,14 +67,19 @@ def _groups(deployment: Deployment, subjects: Sequence[Subject]) -> Iterator[tup
         pages = tuple(alert_page(subject) for subject in subjects if subject.alert.severity is severity)
         if pages:
             yield title, pages
-    leads_to = alerts_by_reason([(subject.alert.name, _leading(subject)) for subject in subjects])
+    leads_to = alerts_by_reason(list(_leading(subjects)))
     yield "Failure reasons", tuple(reason_page(reason, deployment, leads_to[reason]) for reason in REASONS)
     yield "About this deployment", (deployment_page(deployment), precedence_page())
 
 
-def _leading(subject: Subject) -> Sequence[Reason]:
-    """A budget or a region's ticket adds no way from a reason to a page: the burn alerts of its objective have it."""
-    return () if subject.alert.role in (Role.BUDGET, Role.REGION, Role.WATCHER) else reasons_of(subject.alert)
+def _leading(subjects: Sequence[Subject]) -> Iterator[tuple[str, Sequence[Reason]]]:
+    """The alerts that reasons lead to: those that name them, and of each objective the most urgent one."""
+    seen = {NONE}
+    for subject in subjects:
+        alert = subject.alert
+        if alert.reasons or alert.slo not in seen:
+            yield alert.name, reasons_of(alert)
+        seen.add(alert.slo)
 
 
 def _checks(subjects: Sequence[Subject]) -> str:

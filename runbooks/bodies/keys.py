@@ -25,8 +25,8 @@ RESTART_VERIFIERS = Mitigation(
 )
 PURGE = Mitigation(
     do="Purge the key set from caches in front of the provider, if copies differ.",
-    command="the cache's purge for the path of `jwks_uri`; then the comparison of the key set below",
-    expect="one line with the number of all copies",
+    command='# purge the path of jwks_uri as the cache\'s own manual says, then\noidcwatch probe "$NAME/*/jwks"',
+    expect="ok from every region",
     verify="The comparison of the key set shows one version from every region, twice in a row.",
     rollback="None is needed: the cache fills again.",
     risk="Low: the provider answers each edge once more.",

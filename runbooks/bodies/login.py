@@ -29,7 +29,7 @@ LOGIN = Body(
         ROLL_BACK,
         Mitigation(
             do="Switch the last change of the login page, its theme or its policies off.",
-            command='the provider\'s own administration; then: oidcwatch probe "$NAME/*/login"',
+            command='# undo it in the administration of the provider, then\noidcwatch probe "$NAME/*/login"',
             expect="every check says ok",
             verify="A sign-in by hand works too.",
             rollback="Switch the change on again.",
@@ -66,7 +66,7 @@ REFRESH = Body(
         ROLL_BACK,
         Mitigation(
             do="Stop the client that refreshes in a loop, if one does.",
-            command="the provider's log by client_id; then: kubectl -n NAMESPACE scale deployment/CLIENT --replicas=0",
+            command="# find the client_id in the provider's log, then\nkubectl -n NAMESPACE scale deployment/CLIENT --replicas=0",
             expect="deployment.apps/CLIENT scaled",
             verify="The rate of refreshes falls, and the probes below succeed.",
             rollback="Scale the client back, with a back-off between its tries.",
@@ -98,7 +98,7 @@ CLIENT = Body(
     mitigations=(
         Mitigation(
             do="Restore the client's former secret or registration at the provider.",
-            command="the provider's own administration; then: oidcwatch probe \"$NAME/CLIENT/*\"",
+            command="# undo it in the administration of the provider, then\noidcwatch probe \"$NAME/CLIENT/*\"",
             expect="every check says ok",
             verify="The application itself gets tokens: its error rate falls.",
             rollback="Apply the new registration again, together with the client's own release.",

@@ -16,7 +16,7 @@ ROLL_BACK = Mitigation(
 )
 FAIL_OVER = Mitigation(
     do="Move traffic to the standby, if this provider has one.",
-    command="the provider's own failover procedure; then: dig +short HOST",
+    command='# fail over as the provider\'s own procedure says, then\ndig +short "$HOST"',
     expect="the addresses of the standby",
     verify="Discovery says the same `issuer` as before, to the letter; then run the probes below.",
     rollback="Move traffic back after the primary has been healthy for 30 minutes.",
@@ -105,7 +105,9 @@ CERTIFICATE = Body(
         ),
         Mitigation(
             do="Take edges that still present the old certificate out of rotation.",
-            command="dig +short HOST; then the TLS check below against each address (`-connect ADDRESS:PORT`)",
+            command='for address in $(dig +short "$HOST"); do\n'
+            '  openssl s_client -connect "$address:$PORT" -servername "$HOST" </dev/null 2>/dev/null '
+            "| openssl x509 -noout -enddate\ndone",
             expect="the same end date from every address",
             verify="Five TLS checks in a row show the new end date.",
             rollback="Put the edge back after its certificate was replaced.",

@@ -27,7 +27,7 @@ SECURITY = Body(
         ),
         Mitigation(
             do="Close the way in at the gateway until the check is back.",
-            command='the gateway\'s own rule for this route; then: oidcwatch probe "$NAME/*/*"',
+            command='# refuse the route at the gateway, then\noidcwatch probe "$NAME/*/*"',
             expect="the route answers 403",
             verify="The request from the first step is refused.",
             rollback="Remove the rule after the control holds again.",
@@ -113,7 +113,7 @@ DRILL = Body(
     mitigations=(
         Mitigation(
             do="End the drill, if its leader says so or cannot be reached and users are affected.",
-            command="the drill's own abort; the agent's drill switch goes off with it",
+            command='# end the drill as its leader\'s notes say, then\npromtool query instant "$PROMETHEUS" \'count(oidc_probe_success{drill="true"})\'',
             expect='no series with drill="true" after five minutes',
             verify="The probes below succeed, and the alert ends.",
             rollback="Start the drill again another day.",
@@ -141,7 +141,7 @@ REGION = Body(
     mitigations=(
         Mitigation(
             do="Send the users of this region to another edge, if the provider has several.",
-            command="the provider's own traffic steering; then, from this region: dig +short HOST",
+            command='# steer as the provider\'s own manual says, then, from this region\ndig +short "$HOST"',
             expect="the addresses of the other edge",
             verify="The probes from this region succeed.",
             rollback="Steer back after the edge has been healthy for 30 minutes.",
@@ -149,8 +149,8 @@ REGION = Body(
         ),
         Mitigation(
             do="Purge that edge's copies of the discovery document and of the key set, if they are old.",
-            command="the cache's own purge; then the comparisons below",
-            expect="one version in all copies",
+            command='# purge as the cache\'s own manual says, then\noidcwatch probe "$NAME/*/jwks" "$NAME/*/discovery"',
+            expect="ok from every region",
             verify="The comparisons show one version twice in a row.",
             rollback="None is needed.",
             risk="Low.",
@@ -174,7 +174,7 @@ BUDGET = Body(
     mitigations=(
         Mitigation(
             do="Hold back risky changes of the provider until the budget recovers.",
-            command="the change calendar of the issuer's owner",
+            command="# mark the issuer as frozen in the change calendar, then watch\npromtool query instant \"$PROMETHEUS\" 'issuer_target:oidc_sli_budget_left:ratio'",
             expect="no risky change before the window has moved on",
             verify="The share that is left grows again on the panel.",
             rollback="Release as usual once a tenth of the budget or more is back.",
@@ -182,7 +182,8 @@ BUDGET = Body(
         ),
         Mitigation(
             do="Find what spent it: the reasons with the most failed runs over the window.",
-            command="the query below, with [30d] in place of its window",
+            command='promtool query instant "$PROMETHEUS" '
+            '"sort_desc(sum by (reason) (increase(oidc_probe_failures_total{issuer=\\"$NAME\\"}[30d])))"',
             expect="a few reasons, the largest first",
             verify="The owner of the largest reason has a ticket.",
             rollback="None is needed.",
