@@ -32,7 +32,7 @@ WATCHDOG = "Watchdog"
 _MINUTE = timedelta(minutes=1)
 _QUARTER = timedelta(minutes=15)
 _STALE_AFTER = 3
-_ENOUGH = Decimal("0.75")
+ENOUGH = Decimal("0.75")
 _CHECK = f"{m.ISSUER}, {m.TARGET}, {m.PROBE}, {m.REGION}"
 
 
@@ -50,7 +50,7 @@ def watching_alerts(deployment: Deployment) -> Iterator[Alert]:
     yield _probe_stalled(deployment)
     yield _coverage(deployment)
     yield _unseen(deployment)
-    for row in _HEALTH:
+    for row in HEALTH:
         yield _health(deployment, row)
     yield _drill()
     yield _watchdog(deployment)
@@ -146,11 +146,11 @@ def _probe_stalled(deployment: Deployment) -> Alert:
 
 
 def _coverage(deployment: Deployment) -> Alert:
-    worst = f"bottomk(3, {s.COVERAGE} < {_ENOUGH})"
+    worst = f"bottomk(3, {s.COVERAGE} < {ENOUGH})"
     each = f'{{{{ range query "{worst}" }}}} {{{{ .Labels.issuer }}}}/{{{{ .Labels.slo }}}}{{{{ end }}}}'
     return _watcher(
         deployment, "OidcRegionCoverageLow", Severity.TICKET,
-        Condition("Share of the regions that judge, at the objective with the least", f"min({s.COVERAGE})", "<", _ENOUGH),
+        Condition("Share of the regions that judge, at the objective with the least", f"min({s.COVERAGE})", "<", ENOUGH),
         summary=f"Too few of the configured regions judge, the fewest:{each}",
         impact="None for users. Pages need more agreement among fewer regions.",
         about="Regions with a result that is younger than three intervals, of those seen in the last day. Runs that "
@@ -185,7 +185,7 @@ class _Health:
     about: str
 
 
-_HEALTH: tuple[_Health, ...] = (
+HEALTH: tuple[_Health, ...] = (
     _Health(
         "OidcConfigReloadFailed", m.RELOAD_OK, "<", 1, "the configuration on disk was refused",
         "None for users. The agent goes on with the configuration before.",
