@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from types import MappingProxyType
 
 from grafana_foundation_sdk.models import dashboard as model
@@ -13,19 +15,22 @@ from alerts.model import Alert, Area, Condition, Level
 from alerts.promql import number
 from dashboards.grafana import Section, Tile
 from dashboards.scope import filtered
-from dashboards.style import BAD, COUNT, SECONDS, SHARE, Look, Query, graph_builder, ref_ids
+from dashboards.style import BAD, COUNT, SECONDS, SHARE, Look, Query, graph_builder
 
 _WHERE: Mapping[Level, str] = MappingProxyType(
     {
         Level.ISSUER: "{{issuer}}, drill {{drill}}",
         Level.TARGET: "{{target}} at {{issuer}}, drill {{drill}}",
         Level.REGION: "{{target}} at {{issuer}} from {{region}}, drill {{drill}}",
-        Level.AGENT: "{{instance}}",
+        Level.AGENT: "",
     }
 )
 
-# The last part of a metric's name says its unit (Prometheus' naming conventions), and a quotient of counts is a share.
-_SHARES = (" / ", "_ratio", ":ratio", ":avg", ":wilson")
+# What a condition's title calls its values.
+_UNITS = (
+    ("share", SHARE), ("error budget", SHARE), ("agreement", SHARE), ("multiple", "none"), ("days", "d"),
+    ("seconds", SECONDS),
+)  # fmt: skip
 
 AREAS: Mapping[Area, str] = MappingProxyType(
     {
@@ -59,39 +64,44 @@ def alert_sections(alerts: Iterable[Alert], alerting: Alerting, first_id: int) -
 
 def alert_panel(alert: Alert, alerting: Alerting) -> Tile:
     """The alert's panel, at the id that the alert links to."""
-    drawn = [
-        (unit_of(condition), query)
-        for condition in _distinct(alert.conditions)
-        for query in (
-            Query(filtered(condition.series, alert.level), f"{condition.title}: {_WHERE[alert.level]}"),
-            Query(
-                f"vector({number(condition.threshold)})", f"{_THRESHOLD} {_lower(condition.title)}: {bound(condition)}"
-            ),
-        )
+    conditions = tuple(_distinct(alert.conditions))
+    where = _WHERE[alert.level]
+    queries = [
+        Query(filtered(each.series, alert.level), f"{each.title}: {where}" if where else each.title)
+        for each in conditions
     ]
-    main, queries = drawn[0][0], [query for _, query in drawn]
+    queries += [Query(f"vector({number(group[0].threshold)})", _legend(group)) for group in _by_threshold(conditions)]
+    main = unit_of(conditions[0])
     panel = graph_builder(panel_id(alert.name), title(alert), about(alert, alerting), queries, Look(main, low=None))
-    for letter, (unit, _) in zip(ref_ids(), drawn, strict=False):
+    for unit in dict.fromkeys(map(unit_of, conditions)):
         if unit != main:
-            panel.override_by_query(letter, [_set("unit", unit), _set("custom.axisPlacement", "right")])
-    panel.override_by_regexp(
-        f"^{_THRESHOLD} .*",
-        [
-            _set("color", {"mode": "fixed", "fixedColor": BAD}),
-            _set("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
-            _set("custom.fillOpacity", 0),
-        ],
-    )
+            names = "|".join(re.escape(each.title) for each in conditions if unit_of(each) == unit)
+            pattern = f"^({_THRESHOLD} )?({names})"
+            panel.override_by_regexp(pattern, [_set("unit", unit), _set("custom.axisPlacement", "right")])
+    line = {"fill": "dash", "dash": [8, 6]}
+    colour = {"mode": "fixed", "fixedColor": BAD}
+    panel.override_by_regexp(f"^{_THRESHOLD} ", [_set("color", colour), _set("custom.lineStyle", line)])
     return Tile(panel.build(), 12, 9)
 
 
 _THRESHOLD = "Threshold of"
 
 
+def _by_threshold(conditions: Iterable[Condition]) -> Iterable[list[Condition]]:
+    """Conditions that are compared with the same number of the same unit share a line."""
+    groups: dict[tuple[str, str, Decimal], list[Condition]] = {}
+    for each in conditions:
+        groups.setdefault((unit_of(each), each.op, each.threshold), []).append(each)
+    return groups.values()
+
+
+def _legend(group: list[Condition]) -> str:
+    return f"{_THRESHOLD} {group[0].title}{' and others' if len(group) > 1 else ''}: {bound(group[0])}"
+
+
 def title(alert: Alert) -> str:
-    """What the panel shows; the alert's name, by which it is found, stands first."""
-    shown = dict.fromkeys(condition.title for condition in alert.conditions)
-    return f"{alert.name}: {', '.join(map(_lower, shown))}"
+    """The alert's name, by which it is found, and what is compared first."""
+    return f"{alert.name}: {_lower(alert.conditions[0].title)}"
 
 
 def about(alert: Alert, alerting: Alerting) -> str:
@@ -116,9 +126,7 @@ def bound(condition: Condition) -> str:
 
 def unit_of(condition: Condition) -> str:
     """Grafana's name of the unit that the series has."""
-    if any(part in condition.series for part in _SHARES):
-        return SHARE
-    return SECONDS if "_seconds" in condition.series else COUNT
+    return next((unit for word, unit in _UNITS if word in condition.title.lower()), COUNT)
 
 
 def _distinct(conditions: Iterable[Condition]) -> Iterable[Condition]:

@@ -38,7 +38,7 @@ def debug() -> Board:
         scope=CHOSEN,
         variables=(
             drill_choice(),
-            build.TextBoxVariable(_RUN).label("Run id"),
+            build.TextBoxVariable(_RUN).label("Run id").default_value(""),
             build.DatasourceVariable("tempo_datasource").label("Tempo data source").type("tempo"),
             build.DatasourceVariable("loki_datasource").label("Loki data source").type("loki"),
         ),

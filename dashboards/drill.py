@@ -18,7 +18,7 @@ from dashboards.tables import Column, table
 from dashboards.ways import row_to_runbook
 from exporters import metrics as m
 
-_STEP = "[$__range:30s]"
+_STEP = "[$__range:1m]"
 _UNDER_DRILL = DRILLED.of(m.INTERVAL)
 _STARTED = f"min by ({m.ISSUER}) (min_over_time(timestamp({_UNDER_DRILL}){_STEP}))"
 _SHORT = timedelta(minutes=5)
@@ -100,7 +100,7 @@ def recovery() -> Tile:
     """How long alerts were on."""
     look = Look(SECONDS, 0, no_value="nothing fired")
     about = "Time in the chosen range in which at least one alert of the drill fired: from detection to recovery."
-    firing = f"30 * sum(count_over_time((count({DRILLED.alerts()}) > bool 0){_STEP}))"
+    firing = f"60 * sum(count_over_time((count({DRILLED.alerts()}) > bool 0){_STEP}))"
     return number(406, "Alerts fired for", about, [Query(firing)], look, width=5)
 
 

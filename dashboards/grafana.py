@@ -51,7 +51,7 @@ def rendered(dashboard: build.Dashboard, sections: Iterable[Section]) -> str:
     document = dashboard.build()
     document.panels = list(_laid_out(sections))
     plain = json.loads(JSONEncoder().encode(document))
-    return json.dumps(_classic(plain), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(_classic(plain), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 # The builder's own layout lets panels overflow the grid and gives every row the id 0, so panels are placed here. Grafana

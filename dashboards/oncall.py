@@ -101,7 +101,7 @@ def active_incidents(deployment: Deployment) -> Tile:
 def alert_list() -> Tile:
     """Grafana's own list, for alerts that live in Grafana."""
     options = {
-        "alertInstanceLabelFilter": '{issuer=~"${issuer:regex}"}',
+        "alertInstanceLabelFilter": '{issuer=~"${issuer:regex}|[*]"}',
         "alertName": "",
         "groupMode": "default",
         "maxItems": 20,

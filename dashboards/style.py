@@ -133,8 +133,6 @@ def targets(queries: Iterable[Query], *, instant: bool = False, table: bool = Fa
             target.exemplar(True)
         if instant:
             target.instant()
-        else:
-            target.range()
         made.append(target.format(PromQueryFormat.TABLE) if table else target)
     return made
 
