@@ -274,7 +274,7 @@ def test_exemplars_carry_the_run_id_in_openmetrics(
     samples = [sample for family in families for sample in family.samples if sample.exemplar]
     assert {sample.exemplar.labels["trace_id"] for sample in samples} == {result.run_id}
     assert {sample.name for sample in samples} == {
-        *(m.RUNS.name, m.FIRST_TRIES.name, m.FAILURES.name),
+        *(m.RUNS.name, m.FIRST_TRIES.name, m.FAILURES.name, m.FAILED_STEPS.name),
         *(f"{m.DURATION.name}_bucket", f"{m.STEP_DURATION.name}_bucket"),
     }
 

@@ -83,7 +83,7 @@ def test_increase_sees_the_first_failure(
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert born_at_one == set()
-    assert len(moved) == 3  # runs, first tries, failures
+    assert len(moved) == 4  # runs, first tries, failures, failed steps
 
 
 def _counters(registry: CollectorRegistry) -> dict[str, int]:
