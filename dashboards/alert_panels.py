@@ -107,12 +107,13 @@ def title(alert: Alert) -> str:
 def about(alert: Alert, alerting: Alerting) -> str:
     """What it means that the alert fires, and what to do."""
     clauses = (" and ".join(f"{_lower(each.title)} {bound(each)}" for each in clause) for clause in alert.any_of)
-    silence = silence_url(alerting, alert.name)
+    page, silence = runbook_url(alerting, alert.name), silence_url(alerting, alert.name)
+    runbook = f"[Runbook]({page})" if alerting.runbooks_url else f"Runbook: {page}"
     parts = (
         f"Fires when {'; or when '.join(clauses)}. Each threshold is a dashed line.",
         alert.about,
         f"When it fires: {alert.impact}",
-        f"[Runbook]({runbook_url(alerting, alert.name)})" + (f", [silence]({silence})" if silence else ""),
+        runbook + (f", [silence]({silence})" if silence else ""),
     )
     return "\n\n".join(part for part in parts if part)
 

@@ -122,7 +122,7 @@ def alerts_fired(deployment: Deployment) -> Tile:
     about = (
         "Which alerts fired, and how long after the drill began. The drill's report compares them with its prediction."
     )
-    links = {"Alert": row_to_runbook(deployment.alerting)}
+    links = row_to_runbook(deployment.alerting)
     return table(411, "Observed alerts", about, labels, columns, links=links, no_value="nothing fired", height=9)
 
 

@@ -188,7 +188,7 @@ def incidents(deployment: Deployment) -> Tile:
         Column("First fired", first, Look("dateTimeAsIso")),
         Column("Fired for", f"60 * max by ({by}) (count_over_time({pages}[$__range:1m]))", Look(SECONDS, 0)),
     )
-    links = {"Alert": row_to_runbook(deployment.alerting), "Issuer": ROW_TO_ONCALL}
+    links = {**row_to_runbook(deployment.alerting), "Issuer": ROW_TO_ONCALL}
     labels = {"alertname": "Alert", m.ISSUER: "Issuer", m.TARGET: "Client", OWNER: "Owner"}
     about = "Pages in the chosen range: when each first fired and for how long in all. The alert leads to its runbook."
     none = "nobody was paged"

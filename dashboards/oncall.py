@@ -86,7 +86,7 @@ def active_incidents(deployment: Deployment) -> Tile:
     firing = f"60 * count_over_time({CHOSEN.alerts()}[1d:1m]) and {CHOSEN.alerts()}"
     silence = silence_url(deployment.alerting, "${__data.fields.Alert}")
     links = {
-        "Alert": row_to_runbook(deployment.alerting),
+        **row_to_runbook(deployment.alerting),
         "Issuer": ROW_TO_DEBUG,
         **({"Severity": ("Silence", silence)} if silence else {}),
     }

@@ -50,10 +50,10 @@ def by_increase(metric: Metric, by: str, *more: Matcher) -> str:
 
 def login_panels() -> tuple[Tile, ...]:
     """Which step of the login stops people, and why."""
-    return failing_steps(), failure_reasons(), login_duration(), login_results(), flakiness()
+    return steps_passed(), failed_steps(), failure_reasons(), login_duration(), login_results(), flakiness()
 
 
-def failing_steps() -> Tile:
+def steps_passed() -> Tile:
     """Of the runs that were made, how many got through each step."""
     good = f"sum by (step) (increase({CHOSEN.of(m.STEP_DURATION, _LOGIN, suffix='_count')}[{_QUANTILE_WINDOW}]))"
     runs = f"sum(increase({CHOSEN.of(m.RUNS, _LOGIN, _COUNTED)}[{_QUANTILE_WINDOW}]))"
@@ -62,14 +62,21 @@ def failing_steps() -> Tile:
         "where logins stop. A step that a flow does not have (otp, consent) stays at 0."
     )
     query = Query(f"{good} / on () group_left () ({runs} > 0)", "{{step}}")
-    return graph(110, "Which step stops logins?", about, [query], Look(SHARE, 0), width=12)
+    return graph(110, "How far do logins get?", about, [query], Look(SHARE, 0))
+
+
+def failed_steps() -> Tile:
+    """At which step runs end."""
+    about = "Failed runs of all probes by the step at which they failed; `probe` is the probe itself and counts for nothing."
+    query = Query(by_increase(m.FAILED_STEPS, "probe, step"), "{{probe}}: {{step}}")
+    return graph(115, "Which step fails?", about, [query], _EVENTS, stacked=True)
 
 
 def failure_reasons() -> Tile:
     """Why runs fail."""
     about = "Failed runs of all probes by reason. Each reason is a page of the runbooks and says who can mend it."
     query = Query(by_increase(m.FAILURES, "reason"), "{{reason}}")
-    return graph(111, "Why do runs fail?", about, [query], _EVENTS, stacked=True, width=12)
+    return graph(111, "Why do runs fail?", about, [query], _EVENTS, stacked=True)
 
 
 def login_duration() -> Tile:

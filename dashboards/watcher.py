@@ -45,7 +45,7 @@ def missed(id: int) -> Tile:
     """What never ran."""
     about = "Runs that were due and never started, runs whose artifacts were lost, browsers that did not start or died."
     failures = {
-        "missed runs": m.MISSED, "artifacts lost": m.ARTIFACT_FAILURES,
+        "missed runs": m.MISSED, "artifacts lost": m.ARTIFACT_FAILURES, "runs not stored": m.RUN_STORE_FAILURES,
         "browsers not started": m.BROWSER_LAUNCH_FAILURES, "browsers crashed": m.BROWSER_CRASHES,
     }  # fmt: skip
     queries = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from alerts.deployment import Alerting
 from alerts.links import runbook_url
 from dashboards.board import DEBUG, ONCALL
@@ -24,6 +26,8 @@ ROW_TO_AGENT = ("Status page of the agent: each run with its steps", "http://${_
 """The agent's page has what no metric may have: steps, findings and artifacts of single runs."""
 
 
-def row_to_runbook(alerting: Alerting) -> tuple[str, str]:
-    """From a row of a table that has a column `Alert`."""
-    return "Runbook", runbook_url(alerting, "${__data.fields.Alert}")
+def row_to_runbook(alerting: Alerting) -> Mapping[str, tuple[str, str]]:
+    """From a row of a table that has a column `Alert`; nothing where the pages have no address."""
+    if not alerting.runbooks_url:
+        return {}
+    return {"Alert": ("Runbook", runbook_url(alerting, "${__data.fields.Alert}"))}
