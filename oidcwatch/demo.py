@@ -20,6 +20,7 @@ from oidcwatch.sandbox_config import PLACES, REGIONS, Pace, issuer_document
 from oidcwatch.stack_monitoring import Addresses, Binaries, alerting_document, choose_addresses, start_monitoring
 from oidcwatch.stack_receiver import start_receiver
 from probes.model import ProbeResult, Reason
+from runbooks.site import pages_of
 from sandbox.egress import start_http_proxy, start_socks_proxy
 from sandbox.launch import Sandbox, start_sandbox
 from sandbox.peers.process import choose_port
@@ -49,7 +50,8 @@ def demo_parts(port: int, binaries: Binaries | None = None) -> Iterator[Demo]:
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="oidcwatch-demo-")))
         sandbox = parts.enter_context(start_sandbox())
-        addresses = choose_addresses(parts.enter_context(start_receiver()).url) if binaries else None
+        receiver = parts.enter_context(start_receiver())
+        addresses = choose_addresses(receiver.url) if binaries else None
         port = port or choose_port(0)  # Prometheus must know it before the agent has it
         own, over_http, over_socks = REGIONS
         proxies = {
@@ -67,6 +69,7 @@ def demo_parts(port: int, binaries: Binaries | None = None) -> Iterator[Demo]:
         config.write_text(yaml.safe_dump(document, sort_keys=False))
         if addresses and binaries:
             deployment = deployment_of(load_both(config, sandbox.environ))
+            receiver.serve_runbooks(lambda: pages_of(deployment))
             monitoring = start_monitoring(
                 folder, deployment, addresses, {"demo": f"127.0.0.1:{port}"},
                 binaries=binaries, environ=os.environ, scrape=_SCRAPE,

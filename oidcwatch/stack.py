@@ -33,6 +33,7 @@ from oidcwatch.stack_monitoring import (
     start_monitoring,
 )
 from oidcwatch.stack_receiver import Notification, Receiver, start_receiver
+from runbooks.site import pages_of
 from sandbox.control_client import Control
 from sandbox.faultproxy import FaultProxy
 from sandbox.http1 import Upstream
@@ -212,6 +213,7 @@ def _watch(
     _write(config, document)
     loaded = load_both(config, {name: value for name, value in environ.items() if name != REGION_VARIABLE})
     deployment = deployment_of(loaded, speed=options.speed)
+    receiver.serve_runbooks(lambda: pages_of(deployment))
     targets = {region: agent.url.removeprefix("http://") for region, agent in agents.items()}
     monitoring = parts.enter_context(
         start_monitoring(

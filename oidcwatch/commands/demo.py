@@ -120,6 +120,7 @@ def _monitoring(addresses: Addresses | None) -> tuple[str, ...]:
         f"Prometheus    {addresses.prometheus}/alerts",
         f"Alertmanager  {addresses.alertmanager}",
         f"notifications {addresses.receiver}/notifications",
+        f"runbooks      {addresses.receiver}/runbooks/index.html",
     )
 
 

@@ -82,6 +82,7 @@ def _welcome(stack: Stack, seconds: float | None) -> Iterator[str]:
     yield f"Prometheus    {stack.prometheus_url}/alerts"
     yield f"Alertmanager  {stack.alertmanager_url}"
     yield f"notifications {stack.receiver.url}/notifications"
+    yield f"runbooks      {stack.receiver.url}/runbooks/index.html"
     for region, agent in stack.agents.items():
         yield f"{region:<13} {agent.url}/ (break its path: {agent.path.fault_url}/rules)"
     yield f"provider      {stack.sandbox.issuer}/.well-known/openid-configuration"

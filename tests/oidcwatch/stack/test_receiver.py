@@ -66,5 +66,29 @@ def test_what_alertmanager_does_not_send_is_refused(receiver: Receiver, client: 
     assert receiver.notifications() == ()
 
 
+def test_runbooks_are_made_once_when_somebody_asks(receiver: Receiver, client: httpx.Client) -> None:
+    made: list[int] = []
+
+    def site() -> dict[str, str]:
+        made.append(1)
+        return {"Watchdog.html": "<h1>Watchdog</h1>"}
+
+    receiver.serve_runbooks(site)
+    before = list(made)
+
+    first, second = client.get("/runbooks/Watchdog.html"), client.get("/runbooks/Watchdog.html")
+
+    assert before == []
+    assert first.text == second.text == "<h1>Watchdog</h1>"
+    assert first.headers["content-type"].startswith("text/html")
+    assert made == [1]
+
+
+def test_a_runbook_that_is_not_there_is_not_found(receiver: Receiver, client: httpx.Client) -> None:
+    receiver.serve_runbooks(lambda: {"Watchdog.html": ""})
+
+    assert client.get("/runbooks/../oidcwatch.yaml").status_code == 404
+
+
 def test_there_is_no_other_page(client: httpx.Client) -> None:
     assert client.get("/elsewhere").status_code == 404

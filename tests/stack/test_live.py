@@ -1,0 +1,137 @@
+"""The whole way of an alert, live: from a fault in front of an agent to a message at a webhook. In the order of a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from alerts.links import panel_id
+from alerts.model import LABELS
+
+if TYPE_CHECKING:
+    from tests.stack.conftest import Live
+
+pytestmark = pytest.mark.process
+
+TWO, ONE = ("us-east", "ap-south"), ("us-east",)
+BUDGETS = 'issuer_target:oidc_sli_budget_left:ratio{drill="false"}'
+REAL_FAILURES = 'sum(oidc_probe_runs_total{drill="false", result="failure"})'
+PAGED_WITHIN = timedelta(minutes=4)
+UNSCALED = timedelta(seconds=3)
+"""A probe's interval and a scrape: they are as long as they are, whatever the windows."""
+
+
+@dataclass
+class Outage:
+    """Token endpoint errors in two of three regions, since then."""
+
+    live: Live
+    began: datetime
+
+
+@pytest.fixture(scope="module")
+def outage(stack: Live) -> Iterator[Outage]:
+    """One that has been paged."""
+    stack.begin()
+    began = stack.break_token_endpoint(*TWO)
+    stack.until(lambda: stack.told("page"))
+    yield Outage(stack, began)
+    stack.break_token_endpoint()
+
+
+def in_time(live: Live) -> timedelta:
+    """Four minutes in the time of the rules."""
+    return live.stack.deployment.paced(PAGED_WITHIN) + UNSCALED
+
+
+def test_a_healthy_provider_raises_nothing_but_the_sign_of_life(live: Live) -> None:
+    live.until(live.stack.notifications)
+
+    sent = {(each.route, alert.name) for each in live.stack.notifications() for alert in each.alerts}
+    assert sent == {("deadman", "Watchdog")}
+    assert live.firing() == {("Watchdog", "false")}
+    assert set(live.values(BUDGETS)) == {1.0}
+
+
+def test_a_drill_alarms_its_own_receiver_and_spends_no_budget(live: Live) -> None:
+    live.stack.drill("on")
+    live.until(lambda: live.values('count(oidc_probe_success{drill="true"})') == [9.0])
+
+    began = live.break_token_endpoint(*TWO)
+    live.until(lambda: [alert for alert in live.told("drill") if alert.labels["severity"] == "page"])
+    first = next(n for n in live.notifications("drill") if any(a.labels["severity"] == "page" for a in n.alerts))
+    # Until the budgets have been calculated anew, if there were anything to take from them.
+    evaluated = live.values('timestamp(issuer_target:oidc_sli_budget_left:ratio{slo="token-errors"})')
+    live.until(
+        lambda: live.values('timestamp(issuer_target:oidc_sli_budget_left:ratio{slo="token-errors"})') > evaluated
+    )
+
+    assert first.received_at - began <= in_time(live)
+    assert {alert.labels["drill"] for alert in live.told("drill")} == {"true"}
+    assert {each.route for each in live.stack.notifications()} <= {"deadman", "drill"}
+    assert set(live.values(BUDGETS)) == {1.0}
+    assert live.values(REAL_FAILURES) == [0.0]
+
+
+def test_the_series_of_a_drill_end_with_it_and_the_probes_go_on(live: Live) -> None:
+    good = 'sum(oidc_probe_runs_total{drill="false", result="success"})'
+    before = live.values(good)
+
+    live.stack.drill("off")
+
+    live.until(lambda: not live.values('oidc_probe_runs_total{drill="true"}'))
+    live.until(lambda: live.values(good) > before)
+    assert live.values(REAL_FAILURES) == [0.0]
+
+
+def test_a_fault_in_one_region_is_a_ticket_and_no_page(live: Live) -> None:
+    live.break_token_endpoint(*ONE)
+
+    tickets = live.until(lambda: [alert for alert in live.told("ticket") if alert.labels["role"] == "region"])
+
+    assert {alert.labels["region"] for alert in tickets} == set(ONE)
+    assert live.notifications("page") == []
+
+
+def test_token_errors_in_two_regions_page_within_four_minutes(outage: Outage) -> None:
+    first, *_ = outage.live.notifications("page")
+
+    assert first.received_at - outage.began <= in_time(outage.live)
+
+
+def test_a_page_says_where_to_look_and_its_links_lead_there(outage: Outage) -> None:
+    page = outage.live.told("page")[0]
+
+    runbook = httpx.get(page.annotations["runbook_url"], trust_env=False, timeout=60)
+    assert runbook.status_code == 200
+    assert page.name in runbook.text
+    assert f"viewPanel={panel_id(page.name)}" in page.annotations["dashboard_url"]
+    assert "var-issuer=sandbox" in page.annotations["dashboard_url"]
+    assert set(LABELS) <= page.labels.keys()
+    assert page.labels["owner"] == "identity-platform"
+    assert page.annotations["summary"].startswith("sandbox")
+
+
+def test_recovery_resolves_what_was_paged(outage: Outage) -> None:
+    live = outage.live
+    paged = {alert.name for alert in live.told("page") if alert.labels["tier"] == "fast"}
+
+    live.break_token_endpoint()
+
+    live.until(lambda: paged <= {alert.name for alert in live.told("page", "resolved")})
+    assert paged
+
+
+def test_a_killed_agent_is_told_as_a_stall_and_as_missing_coverage(live: Live) -> None:
+    live.stack.stop_agent("ap-south")
+
+    live.until(lambda: [alert for alert in live.told("ticket") if alert.labels["role"] == "watcher"])
+    live.until(lambda: {("OidcRegionStalled", "false"), ("OidcRegionCoverageLow", "false")} <= live.firing())
+
+    said = {alert.name: alert.annotations["summary"] for alert in live.stack.alerts()}
+    assert "ap-south" in said["OidcRegionStalled"]
