@@ -10,7 +10,7 @@ from alerts import series as s
 from alerts.deployment import Deployment, Slo
 from alerts.model import SLO
 from alerts.promql import duration
-from alerts.recording import has_events, spends_slices
+from alerts.recording import STEP, has_events, spends_slices
 from dashboards.scope import Scope, one_of
 from exporters.slis import Matcher
 
@@ -33,13 +33,13 @@ def strictest(slos: Iterable[Slo]) -> Decimal:
 
 
 def kept_in(scope: Scope, slos: tuple[Slo, ...], window: timedelta, deployment: Deployment) -> str:
-    """The share of good events in that many whole hours, of all issuers and clients together.
+    """The share of good events in that time, of all issuers and clients together.
 
     Numbers of bad and of all events are added up before they are divided.
     """
-    step = f"[{duration(deployment.paced(window))}:{duration(deployment.paced(HOUR))}]"
+    steps = f"[{duration(deployment.paced(window))}:{duration(deployment.paced(STEP))}]"
     bad, total = (
-        f"sum(sum_over_time({scope.recorded(s.over(name, HOUR), these(slos))}{step}))" for name in (s.BAD, s.TOTAL)
+        f"sum(sum_over_time({scope.recorded(s.over(name, STEP), these(slos))}{steps}))" for name in (s.BAD, s.TOTAL)
     )
     return f"1 - {bad} / ({total} > 0)"
 

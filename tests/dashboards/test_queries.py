@@ -21,7 +21,7 @@ from exporters.metrics import Metric, MetricType
 from probes.model import Check
 from probes.registry import PROBES
 
-MINUTES = 75
+MINUTES = 20
 RISES = f"0+1x{MINUTES}"
 TIMES = f"0+60x{MINUTES}"
 
