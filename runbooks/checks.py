@@ -116,12 +116,19 @@ def still_firing(alert: str) -> RunbookCheck:
 
 
 def failures(window: timedelta = LATELY) -> RunbookCheck:
-    """Failed runs by reason in the last minutes, in and outside of drills alike."""
-    series = Selector(m.FAILURES, (Matcher(m.ISSUER, "=", "$issuer"),))
-    labels = f"{m.ISSUER}, {m.TARGET}, {m.PROBE}, {m.REGION}, {m.REASON.name}"
-    # increase() extrapolates: a single failure can come out as a little less than 1.
-    query = f"sum by ({labels}) (increase({series}[{duration(window)}])) > 0.5"
+    """Failed runs of the last minutes, by reason and by step, in and outside of drills alike."""
+    query = "\nor\n".join(
+        _increased(metric, label.name, window)
+        for metric, label in ((m.FAILURES, m.REASON), (m.FAILED_STEPS, m.FAILED_STEP))
+    )
     return RunbookCheck("recorded-failures", Promql(query), f"no series: no run failed in the last {duration(window)}")
+
+
+def _increased(metric: m.Metric, label: str, window: timedelta) -> str:
+    series = Selector(metric, (Matcher(m.ISSUER, "=", "$issuer"),))
+    labels = f"{m.ISSUER}, {m.TARGET}, {m.PROBE}, {m.REGION}, {label}"
+    # increase() extrapolates: a single failure can come out as a little less than 1.
+    return f"sum by ({labels}) (increase({series}[{duration(window)}])) > 0.5"
 
 
 _WELL_KNOWN = '"$ISSUER/.well-known/openid-configuration"'
@@ -134,7 +141,7 @@ def _fetch(document: Document) -> str:
 
 def _promql(what: Promql) -> str:
     # In double quotes, so that the shell fills the name in.
-    query = '"' + what.query.replace('"', '\\"').replace("$issuer", "$NAME") + '"'
+    query = '"' + what.query.replace("\n", " ").replace('"', '\\"').replace("$issuer", "$NAME") + '"'
     return f'promtool query instant "$PROMETHEUS" {query}'
 
 

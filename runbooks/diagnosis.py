@@ -81,7 +81,8 @@ def diagnose(evidence: Evidence, expected: Collection[Reason] = ()) -> Verdict:
     1. What is seen now goes before what was recorded, and that before measured values. Changes are told once, so
        recorded ones count as seen when something fails now.
     2. An alert about runs that spend no budget (login page, security controls, the probe itself) is explained by its
-       own reasons alone, when they are seen: an outage beside it does not make a login page change.
+       own reasons alone, when they are seen: an outage beside it does not make a login page change. So is every alert
+       when nothing fails any more: what else was recorded can be over for longer.
     3. What most regions see goes before what a minority sees.
     4. Of the rest, the first in `runbooks.precedence` is the root.
     5. The picture over the regions can change the name: see `_refined`.
@@ -90,7 +91,7 @@ def diagnose(evidence: Evidence, expected: Collection[Reason] = ()) -> Verdict:
     looked = tuple(sorted(evidence.regions))
     if not candidates:
         return Verdict(None, None, (), looked, Certainty.NONE)
-    candidates = _of_most_regions(_independent(candidates, expected), looked)
+    candidates = _of_most_regions(_own(candidates, expected, certainty), looked)
     cause = min((one.reason for one in candidates), key=PLACE.__getitem__)
     sightings = [one for one in candidates if one.reason is cause]
     regions = tuple(sorted({one.region for one in sightings}))
@@ -113,9 +114,10 @@ def _strongest(sightings: Iterable[Sighting]) -> tuple[Certainty, list[Sighting]
     return Certainty.MEASURED, by_source[Source.THRESHOLD]
 
 
-def _independent(candidates: list[Sighting], expected: Collection[Reason]) -> list[Sighting]:
+def _own(candidates: list[Sighting], expected: Collection[Reason], certainty: Certainty) -> list[Sighting]:
     own = [one for one in candidates if one.reason in expected]
-    return own if own and all(REASONS[one.reason].sli is not SliClass.BAD for one in own) else candidates
+    independent = all(REASONS[one.reason].sli is not SliClass.BAD for one in own)
+    return own if own and (independent or certainty is Certainty.RECENT) else candidates
 
 
 def _of_most_regions(candidates: list[Sighting], looked: tuple[str, ...]) -> list[Sighting]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
@@ -13,7 +12,6 @@ from probes.documents import JsonObject, json_object, text
 from probes.http import Http
 from probes.model import ProbeFailure, Reason, Stage
 from probes.reasons import REASONS
-from probes.registry import PROBES
 from runbooks.diagnosis import Sighting, Source
 
 _SERIES = 5_000
@@ -63,19 +61,25 @@ def _samples(document: JsonObject) -> Iterator[Sample]:
 
 def sightings_of(samples: Sequence[Sample]) -> Iterator[Sighting]:
     """What the failures mean. A reason that we do not know (of a newer agent) is no evidence."""
+    steps: dict[tuple[str, str], set[str]] = {}
     for sample in samples:
-        labels: Mapping[str, Any] = sample.labels
+        if m.FAILED_STEP.name in sample.labels:
+            steps.setdefault(_place(sample), set()).add(sample.labels[m.FAILED_STEP.name])
+    for sample in samples:
         try:
-            reason = Reason(labels[m.REASON.name])
+            reason = Reason(sample.labels[m.REASON.name])
         except (KeyError, ValueError):
             continue
-        probe = labels.get(m.PROBE, "")
-        name = f"{labels.get(m.ISSUER, '')}/{labels.get(m.TARGET, '')}/{probe}"
-        yield Sighting(reason, _stage(reason, probe), labels.get(m.REGION, ""), Source.RECORDED, name)
+        name, region = place = _place(sample)
+        yield Sighting(reason, _stage(reason, steps.get(place, set())), region, Source.RECORDED, name)
 
 
-def _stage(reason: Reason, probe: str) -> Stage | None:
-    """The step, where the reason can come from one step of that probe only: the metric has no label for it."""
-    kind = PROBES.get(probe)
-    stages = REASONS[reason].stages & kind.stages if kind else frozenset()
-    return next(iter(stages)) if len(stages) == 1 else None
+def _place(sample: Sample) -> tuple[str, str]:
+    issuer, target, probe, region = (sample.labels.get(name, "") for name in (m.ISSUER, m.TARGET, m.PROBE, m.REGION))
+    return f"{issuer}/{target}/{probe}", region
+
+
+def _stage(reason: Reason, steps: Collection[str]) -> Stage | None:
+    """The step of that check and region, where only one of those that failed can have given the reason."""
+    possible = [stage for stage in Stage if stage in steps and stage in REASONS[reason].stages]
+    return possible[0] if len(possible) == 1 else None

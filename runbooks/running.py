@@ -197,7 +197,7 @@ def _about(sample: Sample, scene: Scene) -> bool:
 
 
 def _shown(sample: Sample) -> str:
-    names = (m.TARGET, m.PROBE, m.REGION, m.REASON.name)
+    names = (m.TARGET, m.PROBE, m.REGION, m.REASON.name, m.FAILED_STEP.name)
     told = " ".join(f"{name}={sample.labels[name]}" for name in names if sample.labels.get(name, "*") not in ("", "*"))
     return f"{told or sample.labels.get(m.ISSUER, 'all')}: {sample.value:.4g}"
 
