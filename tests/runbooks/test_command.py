@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from oidcwatch.config import load_both
+from oidcwatch.runbooks import call_of
+
 pytestmark = pytest.mark.process
 
 
@@ -100,22 +103,37 @@ def test_a_prometheus_that_is_not_there_fails_its_own_checks_only(bench: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("named", "says"),
     [
-        (("run", "OidcProvider", "--issuer", "sandbox"), "did you mean OidcProviderDown?"),
-        (("run", "Nothing", "--issuer", "sandbox"), "`oidcwatch runbook list` has all"),
-        (("run", "OidcProviderDown", "--issuer", "acme"), "there is no issuer 'acme'; there are: sandbox"),
-        (("run", "OidcProviderDown", "--issuer", "sandbox", "--target", "x"), "it has: portal, machine"),
-        (("run", "OidcProviderDown", "--issuer", "sandbox", "--region", "mars"), "there are: here"),
-        (("run", "OidcProviderDown", "--issuer", "sandbox", "--prometheus", "ftp://x"), "--prometheus must be"),
-        (("show", "OidcNothing"), "there is no alert 'OidcNothing'"),
+        ({"alert": "OidcProvider"}, "did you mean OidcProviderDown?"),
+        ({"alert": "Nothing"}, "`oidcwatch runbook list` has all"),
+        ({"issuer": "acme"}, "there is no issuer 'acme'; there are: sandbox"),
+        ({"target": "kiosk"}, "it has: portal, machine"),
+        ({"region": "mars"}, "there are: here"),
     ],
 )
-def test_a_wrong_call_exits_with_two_and_says_what_there_is(bench: Any, arguments: tuple[str, ...], says: str) -> None:
+def test_a_wrong_call_says_what_there_is(bench: Any, named: dict[str, str], says: str) -> None:
+    wanted = {"alert": "OidcProviderDown", "issuer": "sandbox", **named}
+
+    with pytest.raises(LookupError) as error:
+        call_of(load_both(bench.config, bench.environ), **wanted)
+
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "OidcProviderDown", "--issuer", "acme"),
+        ("run", "OidcProviderDown", "--issuer", "sandbox", "--prometheus", "ftp://x"),
+        ("show", "OidcNothing"),
+    ],
+)
+def test_a_wrong_call_exits_with_two(bench: Any, arguments: tuple[str, ...]) -> None:
     done = bench.command(*arguments)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert says in done.stderr
+    assert done.stderr.startswith("oidcwatch: ")
 
 
 def test_a_page_is_shown_as_markdown(bench: Any) -> None:

@@ -31,7 +31,8 @@ class App:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append((str(request.url), parse_qs(request.content.decode())["query"][0]))
-        return httpx.Response(self.status, content=self.body if isinstance(self.body, bytes) else json.dumps(self.body))
+        body = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+        return httpx.Response(self.status, stream=httpx.ByteStream(body))
 
 
 def _vector(*series: Mapping[str, Any]) -> object:

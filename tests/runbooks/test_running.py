@@ -36,6 +36,11 @@ def _key(kid: str) -> dict[str, Any]:
 KEYS = ({"keys": [_key("one")]}, {"keys": [_key("two")]})
 
 
+def _json(status: int, document: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
+    body = httpx.ByteStream(json.dumps(document).encode())
+    return httpx.Response(status, headers={**headers, "Content-Type": "application/json"}, stream=body)
+
+
 @dataclass
 class Provider:
     """A provider in one function; what a test sets is what it answers."""
@@ -53,15 +58,15 @@ class Provider:
             await asyncio.Event().wait()
         headers = {"Date": format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)}
         if request.url.path == "/token":
-            return httpx.Response(self.token[0], json=self.token[1], headers=headers)
+            return _json(self.token[0], self.token[1], headers)
         if request.url.path == "/jwks":
             self.fetched += 1
-            return httpx.Response(200, json=self.key_sets[self.fetched % len(self.key_sets)], headers=headers)
+            return _json(200, self.key_sets[self.fetched % len(self.key_sets)], headers)
         document = {
             "issuer": ISSUER.url, "jwks_uri": f"{ISSUER.url}/jwks", "token_endpoint": f"{ISSUER.url}/token",
             **self.discovery,
         }  # fmt: skip
-        return httpx.Response(self.status, json=document, headers=headers)
+        return _json(self.status, document, headers)
 
     def http(self) -> Http:
         return HttpClient(httpx.MockTransport(self))
