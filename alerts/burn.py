@@ -66,7 +66,7 @@ def burn_alerts(deployment: Deployment, slo: Slo) -> Iterator[Alert]:
     for tier in deployment.tiers_of(slo):
         yield _burn(deployment, slo, tier)
     if has_events(slo) and FAST in deployment.tiers_of(slo):
-        yield _one_region(slo)
+        yield _one_region(deployment, slo)
     for left, severity in BUDGET_LEFT:
         yield _budget(slo, left, severity)
 
@@ -165,11 +165,12 @@ def _about(deployment: Deployment, slo: Slo, tier: Tier) -> str:
     return text
 
 
-def _one_region(slo: Slo) -> Alert:
+def _one_region(deployment: Deployment, slo: Slo) -> Alert:
     threshold = burn_threshold(slo, FAST)
     labels = (m.ISSUER, m.TARGET, m.REGION, m.DRILL)
     bad, total = (value_of(s.over(name, _HOUR), labels, slo=slo.name) for name in (s.REGION_BAD, s.REGION_TOTAL))
-    recent = f"{of(s.REGION_BAD + '5m', slo)} / ({of(s.REGION_TOTAL + '5m', slo)} > 0)"
+    short = short_window(deployment, slo, FAST)
+    recent = f"{of(s.over(s.REGION_BAD, short), slo)} / ({of(s.over(s.REGION_TOTAL, short), slo)} > 0)"
     floor = Decimal(_MIN_REGION_FAILURES) - Decimal("0.5")
     return Alert(
         name=f"Oidc{camel(slo.name)}Region",
@@ -180,7 +181,7 @@ def _one_region(slo: Slo) -> Alert:
         any_of=(
             (
                 Condition("Share of bad events in 1h, at least", of(s.over(s.REGION_WILSON, _HOUR), slo), ">", threshold),
-                Condition("Share of bad events in 5m", recent, ">", threshold),
+                Condition(f"Share of bad events in {duration(short)}", recent, ">", threshold),
                 Condition("Bad events in 1h", of(s.over(s.REGION_BAD, _HOUR), slo), ">=", floor),
             ),
         ),
