@@ -34,10 +34,10 @@ Story = Callable[[int, int], State]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """How runs fail: all of these reasons at once, with this outcome of token requests."""
+    """How runs fail: for all of these reasons at once, and whether the token endpoint does."""
 
     reasons: tuple[Reason, ...] = (Reason.SERVER_ERROR,)
-    token_outcome: str = "http_5xx"
+    token_endpoint: bool = True
 
 
 Value = float | None
@@ -127,9 +127,8 @@ def _of_check(check: Check, history: Sequence[_Minute], base: Mapping[str, str],
         yield of(m.VALIDATIONS, bad, result=Outcome.FAILURE)
     if Quantity.TOKEN_RESPONSE in kind.quantities:
         grant = kind.grants[-1]
-        yield of(m.TOKEN_RESPONSES, good, grant=grant, outcome=m.OK)
-        if fault.token_outcome:
-            yield of(m.TOKEN_RESPONSES, bad, grant=grant, outcome=fault.token_outcome)
+        yield of(m.TOKEN_RESPONSES, good if fault.token_endpoint else both, grant=grant, outcome=m.OK)
+        yield of(m.TOKEN_RESPONSES, bad if fault.token_endpoint else none, grant=grant, outcome="http_5xx")
         yield from _token_steps(of, good, both)
     if Quantity.JWKS_FETCHED in kind.quantities:
         yield of(m.JWKS_LAST_FETCH, _latest(history, lambda each: each.good > 0))

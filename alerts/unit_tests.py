@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from alerts.catalogue import groups_of
 from alerts.deployment import Deployment
 from alerts.promql import duration
 from alerts.rules_file import dump
@@ -25,6 +26,8 @@ def unit_tests_yaml(deployment: Deployment, rule_file_name: str) -> str:
     document = {
         "rule_files": [rule_file_name],
         "evaluation_interval": duration(tick(deployment)),
+        # Otherwise promtool takes the groups in any order, and what one records may be a step late for another.
+        "group_eval_order": [group.name for group in groups_of(deployment)],
         "tests": [_test(deployment, case) for case in _cases(material)],
     }
     return dump(document)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alerts.causes_model import Cause, regions_of
+from alerts.causes_model import STEADY, Cause, regions_of
 from alerts.causes_table import CAUSES, SIGN_IN
 from alerts.model import ANY, Alert, Level
-from alerts.scenarios import Fault, Series, State, input_series, region_series, series, tick
+from alerts.scenarios import Fault, Series, State, input_series, series, tick
 from alerts.unit_tests_cases import Case, Expected, Material, region_of
 from exporters import metrics as m
 from exporters.metrics import Metric
@@ -16,7 +16,7 @@ from probes.checks.token import Grant
 from probes.model import Check, Reason
 
 _EVERY = Fault(tuple(Reason))
-_NOT_AT_THE_TOKEN_ENDPOINT = Fault(tuple(Reason), token_outcome="")
+_NOT_AT_THE_TOKEN_ENDPOINT = Fault(tuple(Reason), token_endpoint=False)
 _DAY = 86_400
 
 
@@ -26,8 +26,8 @@ def cause_stories(material: Material) -> Iterator[Case]:
     if len(material.deployment.regions) > 1:
         yield _one_region(material)
     yield from _sign_in(material)
-    yield from _measured(material)
-    yield from _refreshes(material)
+    yield from _refresh_stopped(material)
+    yield _measured(material)
 
 
 def _told(material: Material) -> Iterator[tuple[Cause, Alert, Check]]:
@@ -40,7 +40,9 @@ def _told(material: Material) -> Iterator[tuple[Cause, Alert, Check]]:
 
 
 def _end(material: Material) -> int:
-    return max(16, 7 * material.pace)
+    """Enough runs of the slowest check for every cause, and time enough for a key set to become stale."""
+    rounds = -(-STEADY.floor // min(len(material.deployment.regions), STEADY.floor)) + 1
+    return max(8, rounds * material.pace + 1)
 
 
 def _firing(material: Material, minute: int, alert: Alert, check: Check) -> Expected:
@@ -80,31 +82,39 @@ def _sign_in(material: Material) -> Iterator[Case]:
     for cause, alert, check in _told(material):
         if cause.name == SIGN_IN:
             end = _end(material)
-            told = material.told(lambda _, minute: State.BAD, end, _NOT_AT_THE_TOKEN_ENDPOINT)
-            yield Case("sign-ins fail beside a sound token endpoint", told, (_firing(material, end, alert, check),))
+            story = input_series(
+                material.deployment, [check], lambda place, minute: State.BAD, end, _NOT_AT_THE_TOKEN_ENDPOINT
+            )
+            expected = (_firing(material, end, alert, check),)
+            yield Case("sign-ins fail beside a sound token endpoint", tuple(story), expected)
 
 
-_MEASURED: tuple[tuple[str, Metric, float, dict[str, str]], ...] = (
-    ("OidcCertificateExpiring", m.TLS_EXPIRY, 20 * _DAY, {"endpoint": "discovery"}),
-    ("OidcCertificateExpiresSoon", m.TLS_EXPIRY, 2 * _DAY, {"endpoint": "discovery"}),
-    ("OidcClockOffset", m.CLOCK_OFFSET, 3600, {}),
-    ("OidcJwksInconsistent", m.JWKS_AGREEMENT, 0.5, {}),
+_MEASURED: tuple[tuple[tuple[str, ...], Metric, float, dict[str, str]], ...] = (
+    (("OidcCertificateExpiring", "OidcCertificateExpiresSoon"), m.TLS_EXPIRY, 2 * _DAY, {"endpoint": "discovery"}),
+    (("OidcClockOffset",), m.CLOCK_OFFSET, 3600, {}),
+    (("OidcJwksInconsistent",), m.JWKS_AGREEMENT, 0.5, {}),
 )
-"""Values that must not be, in every region."""
+"""Values that must not be, in every region, and the alerts that tell of them."""
 
 
-def _measured(material: Material) -> Iterator[Case]:
-    end = max(20, 7 * material.pace)
-    for name, metric, value, labels in _MEASURED:
-        alert = material.alerts.get(name)
-        if alert is None:
-            continue
-        check = next(check for check in material.checks if check.probe in alert.runs_on)
-        told = tuple(_gauge(material, check, metric, value, end, labels))
-        yield Case(f"{name} fires on what is measured", told, (_firing(material, end, alert, check),))
+def _measured(material: Material) -> Case:
+    """What is measured, in as many minutes as the most patient of these alerts waits."""
+    end, told, expected = 17, list[Series](), list[Expected]()
+    for names, metric, value, labels in _MEASURED:
+        for alert in filter(None, map(material.alerts.get, names)):
+            check = next(check for check in material.checks if check.probe in alert.runs_on)
+            expected.append(_firing(material, end, alert, check))
+        if set(names) & material.alerts.keys():
+            told += _gauges(material, check, metric, value, end, labels)
+    loop = material.alerts.get("OidcRefreshLoop")
+    if loop:
+        check = next(check for check in material.checks if check.probe == "refresh")
+        told += _five_times_as_many(material, check, end)
+        expected.append(_firing(material, end, loop, check))
+    return Case("what is measured fires", tuple(told), tuple(expected))
 
 
-def _gauge(
+def _gauges(
     material: Material, check: Check, metric: Metric, value: float, end: int, labels: dict[str, str]
 ) -> Iterator[Series]:
     for region in check.regions or tuple(region.name for region in material.deployment.regions):
@@ -112,29 +122,24 @@ def _gauge(
         yield series(metric, {**base, m.DRILL: "false", **labels}, [value] * (end + 1))
 
 
-def _refreshes(material: Material) -> Iterator[Case]:
-    check = next((check for check in material.checks if check.probe == "refresh"), None)
-    if check is None:
-        return
-    end = max(20, 7 * material.pace)
-    stopped = material.alerts.get("OidcRefreshStopped")
-    logins = [each for each in material.checks if each.probe == "login" and each.target == check.target]
-    if stopped and logins:
-        deployment, fault = material.deployment, Fault((Reason.REFRESH_REJECTED,))
-        told = (
-            *input_series(deployment, [check], lambda place, minute: State.BAD, end, fault),
-            *input_series(deployment, logins, lambda place, minute: State.GOOD, end, fault),
-            *region_series(deployment, lambda place, minute: State.GOOD, end),
-        )
-        yield Case("refreshes have stopped while logins work", told, (_firing(material, end, stopped, check),))
-    yield _loop(material, check, end)
-
-
-def _loop(material: Material, check: Check, end: int) -> Case:
-    alert = material.alerts["OidcRefreshLoop"]
+def _five_times_as_many(material: Material, check: Check, end: int) -> Iterator[Series]:
+    """Refreshes, as against one for each interval and region."""
+    yield from _gauges(material, check, m.INTERVAL, check.interval, end, {})
     due = tick(material.deployment).total_seconds() / check.interval  # a minute
-    counted = [{**each} for each in _gauge(material, check, m.INTERVAL, check.interval, end, {})]
     labels = {m.GRANT.name: Grant.REFRESH_TOKEN.value, m.OUTCOME.name: m.OK}
-    for each in _gauge(material, check, m.TOKEN_RESPONSES, 0, end, labels):
-        counted.append({**each, "values": f"0+{5 * due:.12g}x{end}"})
-    return Case("five times as many refreshes as are due", tuple(counted), (_firing(material, end, alert, check),))
+    for each in _gauges(material, check, m.TOKEN_RESPONSES, 0, end, labels):
+        yield {**each, "values": f"0+{5 * due:.12g}x{end}"}
+
+
+def _refresh_stopped(material: Material) -> Iterator[Case]:
+    alert, deployment = material.alerts.get("OidcRefreshStopped"), material.deployment
+    for check in material.checks:
+        logins = [each for each in material.checks if each.probe == "login" and each.target == check.target]
+        if alert and check.probe == "refresh" and logins:
+            end, fault = 4 * material.pace + 2, Fault((Reason.REFRESH_REJECTED,))
+            told = (
+                *input_series(deployment, [check], lambda place, minute: State.BAD, end, fault),
+                *input_series(deployment, logins, lambda place, minute: State.GOOD, end, fault),
+            )
+            yield Case("refreshes have stopped while logins work", told, (_firing(material, end, alert, check),))
+            return

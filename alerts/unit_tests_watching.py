@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alerts.scenarios import Fault, State, input_series, region_series, series
+from alerts.scenarios import Fault, State, input_series, minutes_between_runs, region_series, series
 from alerts.unit_tests_cases import Case, Expected, Material, region_of
 from alerts.watching import ENOUGH, HEALTH, WATCHDOG
 from exporters.slis import Matcher
@@ -21,7 +21,6 @@ def watching_stories(material: Material) -> Iterator[Case]:
         yield _one_check(material)
     yield _nothing(material)
     yield _health(material)
-    yield _well(material)
 
 
 def _told(material: Material, minute: int, name: str) -> Expected:
@@ -30,7 +29,7 @@ def _told(material: Material, minute: int, name: str) -> Expected:
 
 def _killed(material: Material) -> Case:
     start = max(5, material.pace)
-    end = start + 15
+    end = start + 9
     told = material.told(lambda place, minute: State.GONE if place == 0 and minute > start else State.GOOD, end, _FAULT)
     names = ["OidcRegionStalled", "OidcRegionUnseen"]
     regions = len(material.deployment.regions)
@@ -41,8 +40,8 @@ def _killed(material: Material) -> Case:
 
 
 def _one_check(material: Material) -> Case:
-    still, *others = sorted(material.checks, key=lambda check: check.interval, reverse=True)
-    end = 6 * material.pace + 10
+    still, *others = sorted(material.checks, key=lambda check: check.interval)
+    end = int(3 * minutes_between_runs(material.deployment, still)) + 6
     told = (
         *input_series(material.deployment, [still], lambda _, minute: State.STILL, end, _FAULT),
         *input_series(material.deployment, others, lambda _, minute: State.GOOD, end, _FAULT),
@@ -68,18 +67,9 @@ def _nothing(material: Material) -> Case:
 
 
 def _health(material: Material) -> Case:
-    end, expected, told = 17, list[Expected](), []
+    end, expected, told = 8, list[Expected](), []
     for row in HEALTH:
         values = [0.0] * (end + 1) if row.op == "<" else [float(minute) for minute in range(end + 1)]
         told.append(series(row.metric, {"instance": "agent:9100"}, values))
         expected.append(_told(material, end, row.name))
     return Case("an agent is not well", tuple(told), tuple(expected))
-
-
-def _well(material: Material) -> Case:
-    end = max(20, 5 * material.pace)
-    told = list(material.told(lambda _, minute: State.GOOD, end, _FAULT))
-    for row in HEALTH:
-        told.append(series(row.metric, {"instance": "agent:9100"}, [float(row.op == "<")] * (end + 1)))
-    expected = material.quiet(end, Matcher("alertname", "!=", WATCHDOG))
-    return Case("all is well", tuple(told), (expected, _told(material, end, WATCHDOG)))
