@@ -59,15 +59,14 @@ def last_runs() -> Tile:
     """The way to single runs: the agent's own page has their steps, findings and artifacts."""
     by = f"instance, {m.ISSUER}, {m.TARGET}, {m.PROBE}, {m.REGION}"
     result = Look("none", words={"0": ("failed", BAD), "1": ("ok", GOOD)})
-    mean = (
-        f"sum by ({by}) (increase({m.DURATION.name}_sum{{{','.join(map(str, CHOSEN.matchers))}}}[30m]))"
-        f" / (sum by ({by}) (increase({CHOSEN.of(m.DURATION, suffix='_count')}[30m])) > 0)"
+    total, runs = (
+        f"sum by ({by}) (increase({CHOSEN.recorded(f'{m.DURATION.name}_{part}')}[30m]))" for part in ("sum", "count")
     )
     columns = (
         Column("Last result", f"min by ({by}) ({CHOSEN.of(m.SUCCESS)})", result),
         Column("Ended, ago", f"min by ({by}) (time() - {CHOSEN.of(m.LAST_RUN)})", Look(SECONDS, 0)),
         Column("Last success, ago", f"min by ({by}) (time() - {CHOSEN.of(m.LAST_SUCCESS)})", Look(SECONDS, 0)),
-        Column("Mean duration, 30 min", mean, Look(SECONDS, 2)),
+        Column("Mean duration, 30 min", f"{total} / ({runs} > 0)", Look(SECONDS, 2)),
         Column("Every", f"max by ({by}) ({CHOSEN.of(m.INTERVAL)})", Look(SECONDS, 0)),
     )
     labels = {m.ISSUER: "Issuer", m.TARGET: "Client", m.PROBE: "Probe", m.REGION: "Region", "instance": "Agent"}

@@ -35,7 +35,7 @@ class Scope:
         return str(Selector(metric, (*self.matchers, *more), suffix))
 
     def recorded(self, name: str, *more: Matcher) -> str:
-        """Series that rules record."""
+        """Series by their name: those that rules record."""
         return f"{name}{{{','.join(map(str, (*self.matchers, *more)))}}}"
 
     def alerts(self, *more: Matcher, state: Literal["firing", "pending"] = "firing") -> str:

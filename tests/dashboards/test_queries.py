@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,21 @@ INTENDED_EMPTY = {
     "OidcProbeAbsent": "is about the absence of all data",
 }
 """Alerts whose panels show nothing while something is measured, and why."""
+
+VALUES = {
+    "oidc-executive/110/A": 0.5,  # login success: as many runs fail as succeed
+    "oidc-executive/111/A": 0.5,
+    "oidc-executive/113/A": 1,  # availability: the last runs succeeded
+    "oidc-executive/114/A": 1,  # coverage
+    "oidc-executive/115/A": 0,  # the first budget is spent
+    "oidc-executive/142/A": 0.5,  # by region, in runs
+    "oidc-oncall/110/A": 0.5,  # each step succeeds once for two runs that count
+    "oidc-oncall/141/A": 0,  # the key sets have just been fetched
+    "oidc-debug/331/A": 0.5,  # refreshes that succeed
+    "oidc-drill/402/A": 1,  # issuers under drill
+    "oidc-drill/403/A": 60 * MINUTES,  # since the drill began
+}
+"""What panels show at the end of the scenario."""
 
 TELEMETRY = (
     'keycloak_user_events_total{event="login",error=""}',
@@ -64,38 +81,62 @@ def test_every_query_parses(promtool: str, texts: Mapping[str, str], tmp_path: P
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-@pytest.mark.process
-def test_every_query_finds_data_when_things_fail_and_a_drill_runs(
-    promtool: str, two_issuers: Deployment, tmp_path: Path
-) -> None:
-    queries = queries_of(dashboards_of(two_issuers))
-    (tmp_path / "rules.yml").write_text(rules_yaml(two_issuers))
-    (tmp_path / "tests.yml").write_text(yaml.safe_dump(_scenario(two_issuers, queries)))
+@dataclass(frozen=True)
+class Ran:
+    """What promtool said about the queries."""
 
+    queries: tuple[PanelQuery, ...]
+    said: str
+
+    def failed(self, expressions: Mapping[str, PanelQuery]) -> list[PanelQuery]:
+        """Queries whose expectation was not met; promtool names the expression as Go quotes it."""
+        failed = set(re.findall(r'expr: "(.*)", time: ', self.said))
+        quoted = {json.dumps(expr, ensure_ascii=False)[1:-1]: query for expr, query in expressions.items()}
+        return [query for expr, query in quoted.items() if expr in failed]
+
+
+@pytest.fixture(scope="module")
+def ran(promtool: str, two_issuers: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    folder, queries = tmp_path_factory.mktemp("queries"), queries_of(dashboards_of(two_issuers))
+    (folder / "rules.yml").write_text(rules_yaml(two_issuers))
+    (folder / "tests.yml").write_text(yaml.safe_dump(_scenario(two_issuers, queries)))
     command = [promtool, "test", "rules", "tests.yml"]
-    ran = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    said = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=300)
+    return Ran(queries, said.stdout + said.stderr)
 
-    empty = _without_data(ran.stdout + ran.stderr, queries)
+
+@pytest.mark.process
+def test_prometheus_refuses_no_query(ran: Ran) -> None:
+    assert re.findall(r"err: .*", ran.said) == []
+    assert "Unit Testing:" in ran.said
+
+
+@pytest.mark.process
+def test_every_query_finds_data_when_things_fail_and_a_drill_runs(ran: Ran) -> None:
+    empty = ran.failed({_counted(query): query for query in ran.queries})
+
     assert {query.title.split(":")[0] for query in empty} == set(INTENDED_EMPTY), [query.name for query in empty]
 
 
-def _without_data(said: str, queries: tuple[PanelQuery, ...]) -> list[PanelQuery]:
-    """Those whose count was nothing; promtool names the expression. Anything else that it says is a failure."""
-    refused = re.findall(r'expr: "count\(.*", time: .*err: .*', said)
-    assert refused == []
-    failed = set(re.findall(r'expr: "(count\(.*)", time: ', said))
-    named = {_counted(query).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"): query for query in queries}
-    assert failed <= named.keys(), said[:4000]
-    assert "SUCCESS" in said or failed, said[:4000]
-    return [named[expr] for expr in failed]
+@pytest.mark.process
+def test_panels_show_what_was_measured(ran: Ran) -> None:
+    wrong = ran.failed({_rounded(query): query for query in ran.queries})
+
+    assert [query.name for query in wrong] == []
+    assert set(VALUES) <= {query.name for query in ran.queries}
 
 
 def _counted(query: PanelQuery) -> str:
     return f"count({query.expr}) > bool 0"
 
 
+def _rounded(query: PanelQuery) -> str:
+    return f"round(avg({query.expr}), 0.01)"
+
+
 def _scenario(deployment: Deployment, queries: tuple[PanelQuery, ...]) -> dict[str, object]:
-    expressions = dict.fromkeys(map(_counted, queries))
+    expected = {_counted(query): 1.0 for query in queries}
+    expected |= {_rounded(query): VALUES[query.name] for query in queries if query.name in VALUES}
     return {
         "rule_files": ["rules.yml"],
         "evaluation_interval": "1m",
@@ -104,7 +145,8 @@ def _scenario(deployment: Deployment, queries: tuple[PanelQuery, ...]) -> dict[s
                 "interval": "1m",
                 "input_series": [{"series": name, "values": values} for name, values in _series(deployment)],
                 "promql_expr_test": [
-                    {"expr": expr, "eval_time": f"{MINUTES}m", "exp_samples": [{"value": 1}]} for expr in expressions
+                    {"expr": expr, "eval_time": f"{MINUTES}m", "exp_samples": [{"value": value}]}
+                    for expr, value in expected.items()
                 ],
             }
         ],
