@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +44,7 @@ from sandbox.loopthread import loop_thread
 from sandbox.peers.process import LOOPBACK, choose_port, running, wait_for_answer
 
 _READY_SECONDS = 60.0
+_END_SECONDS = 15.0
 
 Say = Callable[[str], None]
 """Shows one line of progress. What it raises ends the start."""
@@ -133,8 +136,7 @@ def start_stack(options: StackOptions, environ: Mapping[str, str], say: Say = la
         sandbox = parts.enter_context(start_sandbox(environ=environ))
         say(f"starting agents in {', '.join(REGIONS)}")
         agents = {region: _start_agent(parts, folder, sandbox, options, region, environ) for region in REGIONS}
-        # Before anything else is ended, so that they drain side by side.
-        parts.callback(_terminate, tuple(agents.values()))
+        parts.callback(_drain, tuple(agents.values()))  # before anything else is ended
         say("starting Prometheus and Alertmanager")
         config, deployment, monitoring = _watch(parts, folder, sandbox, options, agents, receiver, binaries, environ)
         monitoring.wait()
@@ -223,10 +225,15 @@ def _watch(
     return config, deployment, monitoring
 
 
-def _terminate(agents: tuple[StackAgent, ...]) -> None:
+def _drain(agents: tuple[StackAgent, ...]) -> None:
+    """Side by side, and the agents alone: one whose browser is ended with it cannot tidy up behind it."""
     for agent in agents:
         if agent.process.poll() is None:
             agent.process.terminate()
+    deadline = time.monotonic() + _END_SECONDS
+    for agent in agents:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            agent.process.wait(max(0.0, deadline - time.monotonic()))
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from sandbox.peers.peer import PeerFailed
 from sandbox.peers.process import LOOPBACK, child_environ, choose_port, running, wait_for_answer
 
 _READY_SECONDS = 60.0
+_RESEND = timedelta(minutes=1)  # Prometheus' default
 _RULES, _PROMETHEUS, _ALERTMANAGER = "oidcwatch.rules.yaml", "prometheus.yaml", "alertmanager.yaml"
 ROUTES = ("page", "ticket", "security", "drill", "deadman", "default")
 
@@ -213,6 +214,8 @@ def start_monitoring(
                 f"--storage.tsdb.path={folder / 'prometheus-data'}",
                 f"--web.listen-address={_place(addresses.prometheus)}",
                 f"--web.external-url={addresses.prometheus}",
+                # An alert that fires before Prometheus has found Alertmanager is only sent again after this.
+                f"--rules.alert.resend-delay={duration(deployment.paced(_RESEND))}",
             ],
         )
         yield Monitoring(addresses, (alertmanager, prometheus))

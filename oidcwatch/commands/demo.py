@@ -117,7 +117,7 @@ def _monitoring(addresses: Addresses | None) -> tuple[str, ...]:
     if addresses is None:
         return ()
     return (
-        f"Prometheus    {addresses.prometheus}/alerts",
+        f"Prometheus    {addresses.prometheus}",
         f"Alertmanager  {addresses.alertmanager}",
         f"notifications {addresses.receiver}/notifications",
         f"runbooks      {addresses.receiver}/runbooks/index.html",

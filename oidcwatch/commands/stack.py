@@ -79,7 +79,7 @@ def _stop_signal() -> threading.Event:
 
 
 def _welcome(stack: Stack, seconds: float | None) -> Iterator[str]:
-    yield f"Prometheus    {stack.prometheus_url}/alerts"
+    yield f"Prometheus    {stack.prometheus_url}"
     yield f"Alertmanager  {stack.alertmanager_url}"
     yield f"notifications {stack.receiver.url}/notifications"
     yield f"runbooks      {stack.receiver.url}/runbooks/index.html"
