@@ -24,13 +24,16 @@ def run(
     """Run every check on its schedule and serve /metrics and the status page, until stopped.
 
     SIGTERM or Ctrl-C: no run is started any more, running ones may end within `agent.drain`. SIGHUP or POST /-/reload:
-    the configuration is read anew; a bad one is refused, and the old one stays in force.
+    the configuration is read anew; a bad one is refused, and the old one stays in force. POST /-/drill?issuer=NAME and
+    &state=on or off: while it is on (an hour, or &for=DURATION up to 1d), runs of that issuer are counted as a drill's and
+    spend no budget.
 
     \b
     Examples:
       oidcwatch run
       OIDCWATCH_REGION=us-east oidcwatch run -c /etc/oidcwatch/oidcwatch.yaml
       curl -X POST http://127.0.0.1:9464/-/reload
+      curl -X POST 'http://127.0.0.1:9464/-/drill?issuer=acme&state=on&for=20m'
     """
     from oidcwatch.agent import Agent
     from oidcwatch.config import load
