@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
@@ -74,7 +74,9 @@ class Renderer:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        environment.filters.update(html=html, markdown=markdown, fence=fence, json=_json)
+        # Pages share most of their sentences; what is the same is rendered once.
+        cached = {"html": lru_cache(maxsize=None)(html), "markdown": lru_cache(maxsize=None)(markdown)}
+        environment.filters.update(cached, fence=fence, json=_json)
         return environment
 
     def html(self, page: Page) -> str:

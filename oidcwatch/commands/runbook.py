@@ -79,8 +79,9 @@ def show(alert: AlertArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Print the page of an alert as Markdown.
 
     \b
-    Example:
+    Examples:
       oidcwatch runbook show OidcLoginSuccessBurnFast | less
+      oidcwatch runbook show OidcProviderDown -c /etc/oidcwatch/oidcwatch.yaml
     """
     from oidcwatch.runbooks import subject_of
     from runbooks.render import Renderer
