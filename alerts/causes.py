@@ -16,7 +16,7 @@ from alerts.causes_evidence import (
     recordings,
 )
 from alerts.causes_measured import clock_clauses, disagreement, measured_alerts, no_token_errors
-from alerts.causes_model import STEADY, TOLD_ONCE, Cause, regions_of, team, windows_by_kind
+from alerts.causes_model import STEADY, TOLD_ONCE, Cause, distinct, regions_of, team, windows_by_kind
 from alerts.causes_table import CAUSES, CLOCK, INCONSISTENT, SIGN_IN, TOKEN_ENDPOINT, cause_of
 from alerts.causes_texts import WHERE, k_of_n
 from alerts.deployment import Deployment
@@ -36,7 +36,7 @@ TOKEN_FAULTS = ("http_5xx", "network", "server_error")
 
 def cause_groups(deployment: Deployment) -> Iterator[Group]:
     """What is counted, then the alerts. Causes that no check of the deployment can see are left out."""
-    fed = [(cause, checks) for cause in CAUSES if (checks := _feeding(deployment, cause))]
+    fed = tuple(_fed(deployment))
     kinds = {cause.name: windows_by_kind(deployment, checks, cause.evidence.shortest) for cause, checks in fed}
     windows = {window for by_window in kinds.values() for window in by_window}
     counted = (rule for cause, _ in fed for rule in cause_recordings(cause.name, _counted(cause), kinds[cause.name]))
@@ -46,17 +46,19 @@ def cause_groups(deployment: Deployment) -> Iterator[Group]:
 
 def cause_alerts(deployment: Deployment) -> Iterator[Alert]:
     """One alert for each row of the table that a check feeds, and those over measured values."""
-    for cause in CAUSES:
-        checks = _feeding(deployment, cause)
-        if checks:
-            yield _alert(deployment, cause, checks)
+    for cause, checks in _fed(deployment):
+        yield _alert(deployment, cause, checks)
     yield from measured_alerts(deployment)
 
 
-def _feeding(deployment: Deployment, cause: Cause) -> tuple[Check, ...]:
-    if cause.name == TOKEN_ENDPOINT:
-        return tuple(check for check in deployment.checks if Quantity.TOKEN_RESPONSE in PROBES[check.probe].quantities)
-    return cause.fed_by(deployment.checks)
+def _fed(deployment: Deployment) -> Iterator[tuple[Cause, tuple[Check, ...]]]:
+    """Each cause that checks can see, with those checks."""
+    checks = distinct(deployment)
+    asking = tuple(check for check in checks if Quantity.TOKEN_RESPONSE in PROBES[check.probe].quantities)
+    for cause in CAUSES:
+        feeding = asking if cause.name == TOKEN_ENDPOINT else cause.fed_by(checks)
+        if feeding:
+            yield cause, feeding
 
 
 def _counted(cause: Cause) -> Counted:

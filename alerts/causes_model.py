@@ -82,6 +82,11 @@ def team(deployment: Deployment, owner: Team | Owner) -> Team | str:
     return owner if isinstance(owner, Team) else deployment.alerting.owners.get(owner.value, owner.value)
 
 
+def distinct(deployment: Deployment) -> tuple[Check, ...]:
+    """One check for each kind, interval and number of regions: all that causes depend on, of thousands of checks."""
+    return tuple({(check.probe, check.interval, len(check.regions)): check for check in deployment.checks}.values())
+
+
 def regions_of(deployment: Deployment, checks: Iterable[Check]) -> int:
     """Regions from which the most widely run of these checks looks."""
     return max((len(check.regions) or len(deployment.regions) for check in checks), default=0)
