@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
@@ -38,9 +39,9 @@ def drill(deployment: Deployment) -> Board:
                 30, "The drill", (how_to_read(), under_drill(), elapsed(), first_alert(), first_page(), recovery())
             ),
             Section(31, "Was it noticed?", (alert_timeline(), alerts_fired(deployment))),
-            Section(32, "What does it do?", (bad_share(deployment), results(), reasons())),
+            Section(32, "What does it do?", (*bad_share(deployment), results(), reasons())),
             Section(
-                33, "Is anybody else hurt?", (budgets_untouched(deployment), control_group(), drill_runs_counted())
+                33, "Is anybody else hurt?", (*budgets_untouched(deployment), control_group(), drill_runs_counted())
             ),
             Section(
                 34, "Are alerts delivered? (needs Alertmanager's metrics)", (delivered(), not_delivered()), folded=True
@@ -126,14 +127,16 @@ def alerts_fired(deployment: Deployment) -> Tile:
     return table(411, "Observed alerts", about, labels, columns, links=links, no_value="nothing fired", height=9)
 
 
-def bad_share(deployment: Deployment) -> Tile:
+def bad_share(deployment: Deployment) -> Iterator[Tile]:
     """The indicators while the fault is on."""
+    if not deployment.fed():
+        return
     query = Query(
         f"max by (issuer, {SLO}) ({DRILLED.recorded(s.over(s.RATIO, _SHORT), these(deployment.fed()))})",
         "{{issuer}}: {{slo}}",
     )
     about = "Share of bad events over five minutes, of drill runs: the curve that the prediction is compared with."
-    return graph(420, "Bad share during the drill", about, [query], Look(SHARE, 1, high=1))
+    yield graph(420, "Bad share during the drill", about, [query], Look(SHARE, 1, high=1))
 
 
 def results() -> Tile:
@@ -152,11 +155,13 @@ def reasons() -> Tile:
     return graph(422, "Reasons seen", about, [query], Look(COUNT, 0, no_value="none"), stacked=True)
 
 
-def budgets_untouched(deployment: Deployment) -> Tile:
+def budgets_untouched(deployment: Deployment) -> Iterator[Tile]:
     """The proof that a drill spends nothing."""
+    if not deployment.fed():
+        return
     query = Query(f"min by ({SLO}) ({REAL.recorded(s.BUDGET_LEFT, these(deployment.fed()))})", "{{slo}}")
     about = "Error budgets left, of real runs: flat during a drill. If one falls, the fault reaches beyond the drill: abort."
-    return graph(430, "Real budgets during the drill", about, [query], Look(SHARE, 1, low=None, high=1))
+    yield graph(430, "Real budgets during the drill", about, [query], Look(SHARE, 1, low=None, high=1))
 
 
 def control_group() -> Tile:

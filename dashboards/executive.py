@@ -72,9 +72,10 @@ def _promises(deployment: Deployment) -> Iterator[Tile]:
     if available := fed_by(deployment, _AVAILABLE):
         yield availability(available)
         yield coverage(available)
-    yield budget_lasts(slos)
-    yield budget_left(slos)
-    yield scorecard(slos)
+    if slos:
+        yield budget_lasts(slos)
+        yield budget_left(slos)
+        yield scorecard(slos)
 
 
 def _incidents(deployment: Deployment) -> Iterator[Tile]:
@@ -85,8 +86,9 @@ def _incidents(deployment: Deployment) -> Iterator[Tile]:
 
 def _trends(deployment: Deployment) -> Iterator[Tile]:
     slos = deployment.fed()
-    yield burn_down(slos)
-    yield burn_rate(slos)
+    if slos:
+        yield burn_down(slos)
+        yield burn_rate(slos)
     if counted := tuple(slo for slo in slos if not isinstance(slo.sli.measure, Freshness)):
         shown = fed_by(deployment, _AVAILABLE) or fed_by(deployment, _LOGIN) or counted
         yield by_region(shown)

@@ -47,9 +47,9 @@ def packed(tiles: Iterable[Tile], top: int) -> Iterator[tuple[Tile, model.GridPo
 
 
 def rendered(dashboard: build.Dashboard, sections: Iterable[Section]) -> str:
-    """The JSON text, the same at every call."""
+    """The JSON text, the same at every call. Sections without panels are left out."""
     document = dashboard.build()
-    document.panels = list(_laid_out(sections))
+    document.panels = list(_laid_out(section for section in sections if section.tiles))
     plain = json.loads(JSONEncoder().encode(document))
     return json.dumps(_classic(plain), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from alerts import series as s
-from alerts.deployment import Deployment
+from alerts.deployment import Deployment, Slo
 from alerts.links import silence_url
 from alerts.model import OWNER, SEVERITY, SLO, TIER, Alert
 from dashboards.alert_panels import alert_sections
@@ -52,28 +52,31 @@ def oncall(deployment: Deployment, alerts: Iterable[Alert]) -> Board:
 def now(deployment: Deployment) -> tuple[Tile, ...]:
     """The first screen."""
     slos = deployment.fed()
-    coverage = number(
-        103,
-        "Coverage",
-        "Regions with a fresh result, of those that are expected; the worst. Below 1 an agent is silent: mend that first.",
-        [Query(f"min({CHOSEN.recorded(s.COVERAGE)})")],
-        Look(SHARE, 0, high=1, steps=at_least(Decimal(1), Decimal("0.5"))),
-    )
-    budget = number(
-        104,
-        "Least budget left",
-        "What is left of the error budget that is nearest to its end. At 0 the promise is broken.",
-        [Query(f"min({CHOSEN.recorded(s.BUDGET_LEFT, these(slos))})")],
-        Look(SHARE, 0, low=None, steps=at_least(Decimal("0.25"), Decimal("0.1"))),
-    )
-    remaining = number(
-        105,
-        "It lasts for",
-        "At the pace of the last 24 hours, the time until the first error budget is spent.",
-        [Query(f"min({lasts(CHOSEN, slos)})")],
-        Look(SECONDS, 0, steps=at_least(Decimal(7 * 86_400), Decimal(86_400)), no_value="no budget is being spent"),
-    )
-    return active_incidents(deployment), alert_list(), coverage, budget, remaining, check_states()
+    budgets = (budget_left(slos), budget_lasts(slos)) if slos else ()
+    return active_incidents(deployment), alert_list(), coverage(), *budgets, check_states()
+
+
+def coverage() -> Tile:
+    """Whether enough regions look."""
+    about = "Regions with a fresh result, of those that are expected; the worst. Below 1 an agent is silent: mend that first."
+    look = Look(SHARE, 0, high=1, steps=at_least(Decimal(1), Decimal("0.5")))
+    return number(103, "Coverage", about, [Query(f"min({CHOSEN.recorded(s.COVERAGE)})")], look)
+
+
+def budget_left(slos: tuple[Slo, ...]) -> Tile:
+    """How near the next broken promise is."""
+    about = "What is left of the error budget that is nearest to its end. At 0 the promise is broken."
+    look = Look(SHARE, 0, low=None, steps=at_least(Decimal("0.25"), Decimal("0.1")))
+    query = Query(f"min({CHOSEN.recorded(s.BUDGET_LEFT, these(slos))})")
+    return number(104, "Least budget left", about, [query], look)
+
+
+def budget_lasts(slos: tuple[Slo, ...]) -> Tile:
+    """How soon."""
+    about = "At the pace of the last 24 hours, the time until the first error budget is spent."
+    steps = at_least(Decimal(7 * 86_400), Decimal(86_400))
+    look = Look(SECONDS, 0, steps=steps, no_value="no budget is being spent")
+    return number(105, "It lasts for", about, [Query(f"min({lasts(CHOSEN, slos)})")], look)
 
 
 def active_incidents(deployment: Deployment) -> Tile:

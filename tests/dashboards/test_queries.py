@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -69,7 +69,14 @@ def promtool() -> str:
 
 
 @pytest.mark.process
-def test_every_query_parses(promtool: str, texts: Mapping[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "probes", [set(PROBES), {"jwks"}, {"client_credentials"}, set()], ids=["all", "jwks", "cc", "none"]
+)
+def test_every_query_parses_whatever_is_probed(
+    promtool: str, deployment: Deployment, probes: set[str], tmp_path: Path
+) -> None:
+    checks = tuple(check for check in deployment.checks if check.probe in probes)
+    texts = dashboards_of(replace(deployment, checks=checks))
     rules = [{"record": f"panel:query{number}", "expr": query.expr} for number, query in enumerate(queries_of(texts))]
     file = tmp_path / "queries.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
