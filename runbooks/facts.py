@@ -16,6 +16,7 @@ from probes.model import Reason
 from probes.reasons import REASONS, Owner
 from probes.registry import PROBES
 from probes.subjects import Client, Issuer
+from runbooks.bodies import body_of
 
 _FEW = 10
 """Issuers that a page lists itself; with more of them it leads to the page of the deployment."""
@@ -102,9 +103,10 @@ def clients_of(issuer: Issuer) -> str:
 
 
 def reasons_of(alert: Alert) -> tuple[Reason, ...]:
-    """The reasons that can lead to the alert, in the order of the table: its own, or all that its probes can give."""
-    if alert.reasons:
-        return alert.reasons
+    """The reasons that can lead to the alert: its own, those of its body, or all that its probes can give."""
+    named = alert.reasons or body_of(alert).reasons
+    if named:
+        return named
     kinds = alert.runs_on or tuple(PROBES)
     possible = {reason for kind in kinds if kind in PROBES for reason in PROBES[kind].reasons}
     return tuple(reason for reason in REASONS if reason in possible)

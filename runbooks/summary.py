@@ -107,8 +107,10 @@ def _lines(summary: Summary, redact: Redact) -> Iterator[str]:
         verdict_ = "pass" if outcome.ok else "**FAIL**"
         yield f"| {_cell(outcome.subject)} | {outcome.region or '-'} | {outcome.expected} | {seen} | {verdict_} |"
     yield ""
-    links = [*summary.pages, *filter(None, [panel_url(summary.alerting, alert)])]
-    yield f"Runbook: {' · '.join(links)}"
+    # Without an address of the site the page is a command away.
+    pages = summary.pages if summary.alerting.runbooks_url else (f"`oidcwatch runbook show {alert.name}`",)
+    panel = panel_url(summary.alerting, alert)
+    yield f"Runbook: {' · '.join((*pages, *([panel] if panel else [])))}"
     failed = sum(not outcome.ok for outcome in summary.outcomes)
     without = "" if summary.with_prometheus else "; without a Prometheus, so nothing is known of the last minutes"
     when = summary.finished.astimezone(UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from probes.model import Reason
 from runbooks import checks as c
 from runbooks.bodies import model as m
 from runbooks.bodies.model import Body, Mitigation
@@ -90,4 +91,5 @@ CLOCK = Body(
     changes=("Hosts that were suspended, migrated or restored; changes of NTP servers or of firewalls for port 123.",),
     false_positives=("A cache in front of the provider that serves old Date headers: look for `Age`.",),
     references=(m.JWT, ("RFC 9110 §6.6.1, Date", "https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1")),
+    reasons=(Reason.TOKEN_NOT_YET_VALID, Reason.TOKEN_EXPIRED, Reason.CLOCK_SKEW),
 )

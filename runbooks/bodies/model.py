@@ -38,6 +38,8 @@ class Body:
     false_positives: tuple[str, ...]
     references: tuple[tuple[str, str], ...]
     """Title and URL."""
+    reasons: tuple[Reason, ...] = ()
+    """What to look for where the alert names no reasons; empty means all that its probes can give."""
 
 
 @dataclass(frozen=True, slots=True)

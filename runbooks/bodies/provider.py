@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from probes.model import Reason
 from runbooks import checks as c
 from runbooks.bodies import model as m
 from runbooks.bodies.model import Body, Mitigation
@@ -120,4 +121,5 @@ CERTIFICATE = Body(
         ("RFC 9525, service identity in TLS", "https://www.rfc-editor.org/rfc/rfc9525"),
         ("RFC 5280 §4.1.2.5, validity", "https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5"),
     ),
+    reasons=(Reason.TLS_INVALID,),
 )

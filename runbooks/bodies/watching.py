@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from probes.model import Reason
 from runbooks import checks as c
 from runbooks.bodies import model as m
 from runbooks.bodies.model import Body, Mitigation
@@ -76,6 +77,7 @@ PROBE = Body(
         ("Prometheus, alerting rules", "https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/"),
         ("Prometheus, staleness", "https://prometheus.io/docs/prometheus/latest/querying/basics/#staleness"),
     ),
+    reasons=(Reason.PROBE_ERROR,),
 )
 
 WATCHDOG = Body(
@@ -101,6 +103,7 @@ WATCHDOG = Body(
     changes=("Releases and configuration of Prometheus and Alertmanager; firewalls; the receiver.",),
     false_positives=("The receiver's own outage.",),
     references=(("Alertmanager, configuration", "https://prometheus.io/docs/alerting/latest/configuration/"),),
+    reasons=(Reason.PROBE_ERROR,),
 )
 
 DRILL = Body(

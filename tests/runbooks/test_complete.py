@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from alerts.catalogue import groups_of
 from alerts.deployment import Deployment
@@ -14,7 +17,7 @@ from probes.model import Reason, Stage
 from runbooks.bodies import BY_AREA, BY_NAME, BY_ROLE, body_of
 from runbooks.bodies.model import Body
 from runbooks.bodies.reasons import REMEDIES, ROWS
-from runbooks.checks import by_hand
+from runbooks.checks import Promql, by_hand
 from runbooks.content import Command
 from runbooks.facts import Subject, reasons_of, subjects_of
 from runbooks.sections import SECTIONS, checks_of, sections_of
@@ -68,6 +71,19 @@ def test_faults_to_practise_with_exist_in_the_sandbox() -> None:
 
 def test_every_step_has_a_hint() -> None:
     assert set(STEPS) == set(Stage)
+
+
+@pytest.mark.process
+def test_every_query_of_every_page_is_sound_promql(subjects: tuple[Subject, ...], tmp_path: Path) -> None:
+    checks = (check.what for subject in subjects for check in checks_of(subject))
+    queries = dict.fromkeys(what.query for what in checks if isinstance(what, Promql))
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+    assert shutil.which("promtool"), "on Debian: apt-get install prometheus"
+
+    done = subprocess.run(["promtool", "check", "rules", "rules.yml"], cwd=tmp_path, capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_alert_that_names_its_reasons_shows_those_alone(cause: Subject, burn: Subject) -> None:
