@@ -72,15 +72,17 @@ def alert_panel(alert: Alert, alerting: Alerting) -> Tile:
     ]
     queries += [Query(f"vector({number(group[0].threshold)})", _legend(group)) for group in _by_threshold(conditions)]
     main = unit_of(conditions[0])
+    # Grafana takes a pattern without slashes for one that must match the whole name.
     panel = graph_builder(panel_id(alert.name), title(alert), about(alert, alerting), queries, Look(main, low=None))
     for unit in dict.fromkeys(map(unit_of, conditions)):
         if unit != main:
             names = "|".join(re.escape(each.title) for each in conditions if unit_of(each) == unit)
-            pattern = f"^({_THRESHOLD} )?({names})"
-            panel.override_by_regexp(pattern, [_set("unit", unit), _set("custom.axisPlacement", "right")])
+            panel.override_by_regexp(
+                f"/^({_THRESHOLD} )?({names})/", [_set("unit", unit), _set("custom.axisPlacement", "right")]
+            )
     line = {"fill": "dash", "dash": [8, 6]}
     colour = {"mode": "fixed", "fixedColor": BAD}
-    panel.override_by_regexp(f"^{_THRESHOLD} ", [_set("color", colour), _set("custom.lineStyle", line)])
+    panel.override_by_regexp(f"/^{_THRESHOLD} /", [_set("color", colour), _set("custom.lineStyle", line)])
     return Tile(panel.build(), 12, 9)
 
 

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from alerts import series as s
 from alerts.deployment import Deployment, Slo
-from alerts.links import silence_url
 from alerts.model import OWNER, SEVERITY, SLO, TIER, Alert
 from dashboards.alert_panels import alert_sections
 from dashboards.board import ONCALL, TAG, Board, drill_choice
@@ -19,7 +18,7 @@ from dashboards.style import BAD, GOOD, SECONDS, SHARE, Look, Query, at_least, n
 from dashboards.tables import Column, table
 from dashboards.telemetry import services_validate
 from dashboards.watcher import watcher_panels
-from dashboards.ways import ROW_TO_DEBUG, TO_DEBUG, row_to_runbook
+from dashboards.ways import ROW_TO_DEBUG, TO_DEBUG, row_to_runbook, row_to_silence
 from exporters import metrics as m
 
 _FIRST_ALERT_ROW = 50
@@ -87,11 +86,11 @@ def active_incidents(deployment: Deployment) -> Tile:
     }  # fmt: skip
     by = ", ".join(labels)
     firing = f"60 * count_over_time({CHOSEN.alerts()}[1d:1m]) and {CHOSEN.alerts()}"
-    silence = silence_url(deployment.alerting, "${__data.fields.Alert}")
+    silence = row_to_silence(deployment.alerting)
     links = {
         **row_to_runbook(deployment.alerting),
         "Issuer": ROW_TO_DEBUG,
-        **({"Severity": ("Silence", silence)} if silence else {}),
+        **({"Severity": silence} if silence else {}),
     }
     about = (
         "Every alert that fires for the choice above. The alert leads to its runbook, the issuer to the debug dashboard, "

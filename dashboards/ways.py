@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alerts.deployment import Alerting
-from alerts.links import runbook_url
+from alerts.links import runbook_url, silence_url
 from dashboards.board import DEBUG, ONCALL
 from exporters import metrics as m
 
@@ -31,3 +31,13 @@ def row_to_runbook(alerting: Alerting) -> Mapping[str, tuple[str, str]]:
     if not alerting.runbooks_url:
         return {}
     return {"Alert": ("Runbook", runbook_url(alerting, "${__data.fields.Alert}"))}
+
+
+def row_to_silence(alerting: Alerting) -> tuple[str, str] | None:
+    """From a row of a table that has a column `Alert` to the form that silences it; None without Alertmanager."""
+    url = silence_url(alerting, _NAME)
+    return ("Silence", url.replace(_NAME, "${__data.fields.Alert}")) if url else None
+
+
+# Stands for the name while the URL is quoted: Grafana's placeholder would be quoted away.
+_NAME = "ALERT"

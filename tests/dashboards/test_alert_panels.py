@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -60,14 +61,33 @@ def test_a_series_that_two_clauses_share_is_drawn_once() -> None:
     assert expressions(alert((SHARE, COUNT), (COUNT,))).count(filtered(COUNT.series, Level.TARGET)) == 1
 
 
-def test_a_count_is_drawn_on_an_axis_of_its_own_beside_a_share() -> None:
-    panel = alert_panel(alert((SHARE, COUNT)), Alerting()).panel
-
+def overridden(of: Alert, setting: str) -> set[str]:
+    """Names of the series that an override gives this setting, as Grafana's stringToJsRegex matches them."""
+    panel = alert_panel(of, Alerting()).panel
+    names = [target.legend_format for target in panel.targets or []]  # type: ignore[attr-defined]  # all are Prometheus queries
     assert panel.field_config
-    assert panel.field_config.defaults.unit == "percentunit"
-    matchers = [str(override.matcher.options) for override in panel.field_config.overrides]
-    assert any("Bad\\ events" in matcher for matcher in matchers)
-    assert not any("Share" in matcher for matcher in matchers)
+    found = set()
+    for override in panel.field_config.overrides:
+        pattern = str(override.matcher.options)
+        assert pattern[0] == pattern[-1] == "/"
+        if any(each.id_val == setting for each in override.properties):
+            found |= {name for name in names if re.search(pattern[1:-1], name)}
+    return found
+
+
+def test_a_count_is_drawn_on_an_axis_of_its_own_beside_a_share() -> None:
+    moved = overridden(alert((SHARE, COUNT)), "custom.axisPlacement")
+
+    assert moved == {
+        "Bad events in 1h: {{target}} at {{issuer}}, drill {{drill}}",
+        "Threshold of Bad events in 1h: >= 2.5",
+    }
+
+
+def test_thresholds_are_dashed_lines() -> None:
+    dashed = overridden(alert((SHARE, COUNT)), "custom.lineStyle")
+
+    assert dashed == {"Threshold of Share of bad events in 1h: > 0.72 %", "Threshold of Bad events in 1h: >= 2.5"}
 
 
 @pytest.mark.parametrize(

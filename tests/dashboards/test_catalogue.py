@@ -129,3 +129,10 @@ def _dicts(value: object) -> Iterator[dict[str, object]]:
         case list():
             for item in value:
                 yield from _dicts(item)
+
+
+def test_the_alert_of_a_row_is_silenced_by_its_name(texts: Mapping[str, str]) -> None:
+    assert (
+        "https://alertmanager.example/#/silences/new?filter=%7Balertname%3D%22${__data.fields.Alert}%22%7D"
+        in texts["oidc-oncall.json"]
+    )
