@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import false_pages, jwks, lateness, login
+from benchmarks import false_pages, generation, jwks, lateness, login
 from benchmarks.cpu import TICKS_PER_SECOND
 from benchmarks.figures import BenchmarkError, Figure
 
@@ -30,6 +30,8 @@ BENCHMARKS: Mapping[str, Measure] = MappingProxyType(
         "login": lambda quick, say: login.measure(quick=quick, say=say),
         "jwks": lambda quick, _: jwks.measure(quick=quick),
         "lateness": lambda quick, _: lateness.measure(quick=quick),
+        "generate-one": lambda quick, _: generation.measure_one(quick=quick),
+        "generate-many": lambda quick, _: generation.measure_many(quick=quick),
         "false-pages": lambda quick, _: false_pages.measure(quick=quick),
     }
 )
