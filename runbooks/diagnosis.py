@@ -52,6 +52,7 @@ class Certainty(StrEnum):
     """How good the evidence for the cause is."""
 
     SEEN = "seen now"
+    BEHIND = "recorded in the last minutes; what follows from it is seen now"
     RECENT = "not seen now, but in the last minutes"
     MEASURED = "a measured value is beyond its limit; nothing has failed because of it yet"
     NONE = "nothing fails"
@@ -95,6 +96,8 @@ def diagnose(evidence: Evidence, expected: Collection[Reason] = ()) -> Verdict:
     cause = min((one.reason for one in candidates), key=PLACE.__getitem__)
     sightings = [one for one in candidates if one.reason is cause]
     regions = tuple(sorted({one.region for one in sightings}))
+    if certainty is Certainty.SEEN and all(one.source is Source.RECORDED for one in sightings):
+        certainty = Certainty.BEHIND
     verdict = Verdict(cause, _stage(sightings), regions, looked or regions, certainty, REASONS[cause].owner)
     return _refined(verdict, sightings, evidence)
 

@@ -187,7 +187,9 @@ async def _promql(check: RunbookCheck, what: c.Promql, scene: Scene, begun: floa
         return Outcome(check, check.name, "", False, seen, time.perf_counter() - begun)
     ours = [sample for sample in samples if _about(sample, scene)]
     sightings = tuple(sightings_of(ours))
-    seen = "; ".join(map(_shown, ours[:3])) + (f"; and {len(ours) - 3} more" if len(ours) > 3 else "")
+    # Steps say no more than the reasons beside them.
+    told = [sample for sample in ours if m.FAILED_STEP.name not in sample.labels] or ours
+    seen = "; ".join(map(_shown, told[:3])) + (f"; and {len(told) - 3} more" if len(told) > 3 else "")
     return Outcome(check, check.name, "", not ours, seen or "no series", time.perf_counter() - begun, sightings)
 
 

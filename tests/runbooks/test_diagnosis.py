@@ -113,7 +113,9 @@ def test_what_fails_now_goes_before_what_was_recorded() -> None:
 def test_a_recorded_change_explains_what_fails_now() -> None:
     recorded = seen(R.ROTATION_UNSAFE, S.JWKS, source=Source.RECORDED, check=JWKS)
 
-    assert diagnose(Evidence(recorded + seen(R.KID_UNKNOWN, S.ID_TOKEN))).cause is R.ROTATION_UNSAFE
+    verdict = diagnose(Evidence(recorded + seen(R.KID_UNKNOWN, S.ID_TOKEN)))
+
+    assert (verdict.cause, verdict.certainty) == (R.ROTATION_UNSAFE, Certainty.BEHIND)
 
 
 def test_what_was_recorded_lately_is_named_as_such_when_nothing_fails_now() -> None:

@@ -186,12 +186,14 @@ async def test_series_of_another_issuer_or_client_are_none_of_ours(scene: Scene)
 
 async def test_recorded_failures_are_shown_and_are_evidence(scene: Scene) -> None:
     async def query(text: str) -> Sequence[Sample]:
-        return [Sample({"issuer": "acme", "probe": "jwks", "region": "eu", "reason": "rotation_unsafe"}, 1)]
+        place = {"issuer": "acme", "probe": "jwks", "region": "eu"}
+        return [Sample({**place, "reason": "rotation_unsafe"}, 1), Sample({**place, "step": "jwks"}, 1)]
 
     outcomes = await _run(c.failures(), replace(scene, query=query))
 
     assert outcomes[0].seen == "probe=jwks region=eu reason=rotation_unsafe: 1"
-    assert diagnose(evidence_of(outcomes)).cause is Reason.ROTATION_UNSAFE
+    verdict = diagnose(evidence_of(outcomes))
+    assert (verdict.cause, verdict.stage) == (Reason.ROTATION_UNSAFE, Stage.JWKS)
 
 
 def _result(region: str, reason: Reason | None, stage: Stage = Stage.DISCOVERY) -> ProbeResult:
