@@ -110,11 +110,13 @@ def _objectives(material: Material) -> Files:
 
 def _dashboards(material: Material) -> Files:
     from dashboards.catalogue import dashboards_of
+    from dashboards.lint import lint_file
     from dashboards.provisioning import provisioning_of
 
     boards = dashboards_of(material.deployment)
     return {
         **{f"dashboards/{name}": text for name, text in boards.items()},
+        "dashboards/.lint": lint_file(boards),
         **{f"grafana/{name}": text for name, text in provisioning_of(material.deployment).items()},
     }
 
