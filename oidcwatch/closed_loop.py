@@ -11,18 +11,22 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from alerts import model
 from alerts.links import ONCALL, page_name, panel_id
 from alerts.metric_names import metric_names
 from alerts.model import Alert, Recording
 from alerts.rules_file import annotations_of, expression
 from exporters import metrics as m
-from oidcwatch.generation import Files, Material
+from oidcwatch.generation import ALERTMANAGER, ROUTE_TESTS, Files, Material
 from probes.reasons import ROWS
+from runbooks.sections import SECTIONS
 
 _SUFFIXES = ("", "_bucket", "_count", "_sum")
 _BUILT_IN = frozenset({"ALERTS", "ALERTS_FOR_STATE", "up", "scrape_samples_scraped"})
 _MOD_AUTH_OPENIDC = ("oidc_authn_", "oidc_authz_", "oidc_provider_", "oidc_request_", "oidc_require_", "oidc_session_")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEMPLATE_LABEL = re.compile(r"\$labels\.(\w+)")
 _HREF = re.compile(r'href="([^"#][^"]*)"')
 _VARIABLE = re.compile(r"\$\{?(\w+)")
@@ -40,6 +44,10 @@ class _Scene:
         """By uid."""
         boards = (json.loads(text) for path, text in self.files.items() if _is_dashboard(path))
         return {board["uid"]: board for board in boards}
+
+    def document(self, path: str) -> Mapping[str, Any]:
+        """A YAML file."""
+        return yaml.load(self.files.get(path, "{}"), Loader=_LOADER) or {}  # noqa: S506 - safe, with or without libyaml
 
     @cached_property
     def pages(self) -> frozenset[str]:
@@ -88,6 +96,15 @@ def _pages_have_alerts(scene: _Scene) -> Iterator[str]:
             yield f"page runbooks/{page} is of no alert"
 
 
+def _pages_have_sections(scene: _Scene) -> Iterator[str]:
+    for alert in scene.material.alerts:
+        page = page_name(alert.name)
+        text = scene.files.get(f"runbooks/{page}")
+        for anchor, title, _ in SECTIONS:
+            if text is not None and f'id="{anchor}"' not in text:
+                yield f"page runbooks/{page} has no section {title!r}"
+
+
 def _reasons_have_pages(scene: _Scene) -> Iterator[str]:
     texts = "\n".join(text for path, text in scene.files.items() if path.startswith("runbooks/"))
     for row in ROWS:
@@ -118,6 +135,27 @@ def _alerts_have_panels(scene: _Scene) -> Iterator[str]:
         for condition in alert.conditions:
             for name in sorted(metric_names(condition.series) - shown):
                 yield f"alert {alert.name}: its panel does not show {name}"
+
+
+def _panels_lead_to_pages(scene: _Scene) -> Iterator[str]:
+    panels = {panel.get("id"): panel for panel in panels_of(scene.dashboards.get(ONCALL, {}))}
+    for alert in scene.material.alerts:
+        panel = panels.get(panel_id(alert.name), {})
+        links = " ".join(str(link.get("url", "")) for link in panel.get("links", ()))
+        if panel and page_name(alert.name) not in f"{panel.get('description', '')} {links}":
+            yield f"alert {alert.name}: its panel does not lead to {page_name(alert.name)}"
+
+
+def _alerts_have_routes(scene: _Scene) -> Iterator[str]:
+    receivers = {receiver["name"] for receiver in scene.document(ALERTMANAGER).get("receivers", ())}
+    routes: dict[str, set[str]] = {}
+    for test in scene.document(ROUTE_TESTS).get("tests", ()):
+        routes.setdefault(test["labels"]["alertname"], set()).add(test["receiver"])
+    for alert in scene.material.alerts:
+        if alert.name not in routes:
+            yield f"alert {alert.name} has no route in {ROUTE_TESTS}"
+        for receiver in sorted(routes.get(alert.name, set()) - receivers):
+            yield f"alert {alert.name} is routed to {receiver}, which {ALERTMANAGER} does not have"
 
 
 def _panel_ids_are_unique(scene: _Scene) -> Iterator[str]:
@@ -195,9 +233,12 @@ RULES: tuple[_Rule, ...] = (
     _texts_use_labels_that_exist,
     _alerts_have_pages,
     _pages_have_alerts,
+    _pages_have_sections,
     _reasons_have_pages,
     _links_inside_resolve,
+    _alerts_have_routes,
     _alerts_have_panels,
+    _panels_lead_to_pages,
     _panel_ids_are_unique,
     _rules_read_known_series,
     _panels_read_known_series,
