@@ -69,7 +69,7 @@ def _tldr(subject: Subject) -> Iterator[Block]:
     if left:
         urgency += f"; at this pace the whole error budget is gone in {left}"
     rows = (
-        ("Users see", plain(alert.impact)),
+        ("Impact", plain(alert.impact)),
         ("Urgency", urgency),
         ("Whose", plain(facts.owner_text(alert))),
         ("Check it all", code(f"oidcwatch runbook run {alert.name} --issuer NAME")),
