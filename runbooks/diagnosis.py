@@ -95,7 +95,7 @@ def diagnose(evidence: Evidence, expected: Collection[Reason] = ()) -> Verdict:
     candidates = _of_most_regions(_own(candidates, expected, certainty), looked)
     cause = min((one.reason for one in candidates), key=PLACE.__getitem__)
     sightings = [one for one in candidates if one.reason is cause]
-    regions = tuple(sorted({one.region for one in sightings}))
+    regions = tuple(sorted({one.region for one in sightings} | _recorded_elsewhere(cause, evidence)))
     if certainty is Certainty.SEEN and all(one.source is Source.RECORDED for one in sightings):
         certainty = Certainty.BEHIND
     verdict = Verdict(cause, _stage(sightings), regions, looked or regions, certainty, REASONS[cause].owner)
@@ -130,6 +130,14 @@ def _of_most_regions(candidates: list[Sighting], looked: tuple[str, ...]) -> lis
         regions.setdefault(one.reason, set()).add(one.region)
     common = [one for one in candidates if 2 * len(regions[one.reason]) > len(looked)]
     return common or candidates
+
+
+def _recorded_elsewhere(cause: Reason, evidence: Evidence) -> set[str]:
+    """Regions that nobody has looked from now, and whose agents met the cause in the last minutes."""
+    now = {one.region for one in evidence.sightings if one.source is not Source.RECORDED}
+    now |= {region for _, region in evidence.passed}
+    met = {one.region for one in evidence.sightings if one.source is Source.RECORDED and one.reason is cause}
+    return met - now
 
 
 def _stage(sightings: Iterable[Sighting]) -> Stage | None:

@@ -110,6 +110,22 @@ def test_what_fails_now_goes_before_what_was_recorded() -> None:
     assert diagnose(Evidence(recorded + seen(R.KID_UNKNOWN, S.ID_TOKEN))).cause is R.KID_UNKNOWN
 
 
+def test_agents_of_other_regions_tell_where_else_the_cause_was_met() -> None:
+    recorded = seen(R.SERVER_ERROR, None, "eu", "us", source=Source.RECORDED)
+
+    verdict = diagnose(Evidence(recorded + seen(R.SERVER_ERROR, S.TOKEN, "eu")))
+
+    assert (verdict.regions, verdict.partial) == (("eu", "us"), False)
+
+
+def test_a_region_that_succeeds_now_is_none_of_those_that_see_the_cause() -> None:
+    recorded = seen(R.SERVER_ERROR, None, "eu", "us", source=Source.RECORDED)
+
+    verdict = diagnose(Evidence(recorded + seen(R.SERVER_ERROR, S.TOKEN, "eu"), frozenset({(LOGIN, "us")})))
+
+    assert (verdict.regions, verdict.partial) == (("eu",), True)
+
+
 def test_a_recorded_change_explains_what_fails_now() -> None:
     recorded = seen(R.ROTATION_UNSAFE, S.JWKS, source=Source.RECORDED, check=JWKS)
 
