@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from alerts.causes_model import STEADY, Cause, regions_of
 from alerts.causes_table import CAUSES, SIGN_IN
 from alerts.model import ANY, Alert, Level
-from alerts.scenarios import Fault, Series, State, input_series, series, tick
+from alerts.scenarios import Fault, Series, State, input_series, minutes_between_runs, series, tick
 from alerts.unit_tests_cases import Case, Expected, Material, region_of
 from exporters import metrics as m
 from exporters.metrics import Metric
@@ -42,7 +42,8 @@ def _told(material: Material) -> Iterator[tuple[Cause, Alert, Check]]:
 def _end(material: Material) -> int:
     """Enough runs of the slowest check for every cause, and time enough for a key set to become stale."""
     rounds = -(-STEADY.floor // min(len(material.deployment.regions), STEADY.floor)) + 1
-    return max(8, rounds * material.pace + 1)
+    keys = max((minutes_between_runs(material.deployment, c) for c in material.checks if c.probe == "jwks"), default=0)
+    return max(8, rounds * material.pace + 1, int(5 * keys) + 3)
 
 
 def _firing(material: Material, minute: int, alert: Alert, check: Check) -> Expected:

@@ -11,7 +11,7 @@ from alerts.burn import burn_threshold, camel
 from alerts.deployment import Slo
 from alerts.model import ANY, ROLE, SEVERITY, SLO, Alert, Role
 from alerts.recording import has_events, has_slices, of, short_window, spends_slices
-from alerts.scenarios import Fault, State
+from alerts.scenarios import Fault, State, minutes_between_runs
 from alerts.unit_tests_cases import Case, Expected, Material, region_of
 from alerts.watching import WATCHDOG
 from alerts.windows import FAST, Severity
@@ -129,7 +129,8 @@ def _one_region(material: Material) -> Case:
 
 def _stalled(material: Material) -> Case:
     start = _lead(material)
-    end = start + 12
+    quickest = min(minutes_between_runs(material.deployment, check) for check in material.checks)
+    end = start + max(12, int(3 * quickest) + 5)
     told = material.told(lambda _, minute: State.STILL if minute > start else State.GOOD, end, _FAULT)
     felt = Matcher(ROLE, "=~", f"{Role.SYMPTOM}|{Role.REGION}")
     quiet = (material.quiet(end, _of(slo), felt) for slo in material.slos)
