@@ -12,16 +12,22 @@ from alerts.arithmetic import k_needed
 from alerts.deployment import Deployment, Slo
 from alerts.model import Alert, Area, Condition, Level, Role
 from alerts.promql import duration, number
-from alerts.recording import has_events, has_slices, of, short_window
+from alerts.recording import burns_events, has_events, has_slices, of, short_window, slice_length
 from alerts.texts import AT_ISSUER, AT_TARGET, value_of
 from alerts.windows import BUDGET_LEFT, FAST, Severity, Tier
 from exporters import metrics as m
 from exporters.slis import Matcher
 
 _HOUR = timedelta(hours=1)
-_MIN_SLICES = Decimal(3)
+_MIN_SLICES = 3
 _MIN_REGION_FAILURES = 5
-_KEEP = timedelta(minutes=5)  # one good run between two bad ones is no end
+KEEP: Mapping[Severity, timedelta] = MappingProxyType(
+    {
+        Severity.PAGE: timedelta(minutes=5),  # one good run between two bad ones is no end
+        Severity.TICKET: timedelta(hours=1),  # a slow burn hovers about its threshold: that is one ticket, not twenty
+        Severity.INFO: timedelta(0),
+    }
+)
 
 AREAS: Mapping[str, Area] = MappingProxyType(
     {
@@ -83,10 +89,10 @@ def _burn(deployment: Deployment, slo: Slo, tier: Tier) -> Alert:
     clauses = []
     if has_slices(slo):
         clauses.append(_slices_burn(deployment, slo, tier))
-    if has_events(slo):
+    if burns_events(slo):
         clauses.append(_events_burn(deployment, slo, tier))
     long, factor = duration(tier.long), number(tier.factor(slo.window))
-    if has_events(slo):
+    if burns_events(slo):
         bad, total = (value_of(s.over(name, tier.long), slo=slo.name) for name in (s.BAD, s.TOTAL))
         evidence = f"{bad} of {total} bad in {long}"
     else:
@@ -103,7 +109,7 @@ def _burn(deployment: Deployment, slo: Slo, tier: Tier) -> Alert:
         impact=IMPACT[slo.sli.name],
         slo=slo.name,
         tier=tier.name,
-        keep_firing=_KEEP if tier.severity is Severity.PAGE else timedelta(0),
+        keep_firing=KEEP[tier.severity],
         about=_about(deployment, slo, tier),
         runs_on=tuple(sorted(slo.sli.probes)),
     )
@@ -115,10 +121,17 @@ def _slices_burn(deployment: Deployment, slo: Slo, tier: Tier) -> tuple[Conditio
         Condition(f"Share of bad slices in {duration(w)}", of(s.over(s.SLICE_BAD_AVG, w), slo), ">", threshold)
         for w in (tier.long, short)
     )
-    if tier.severity is not Severity.PAGE:
-        return over
     count = of(s.over(s.SLICE_BAD_SUM, tier.long), slo)
-    return (*over, Condition(f"Bad slices in {duration(tier.long)}", count, ">=", _MIN_SLICES))
+    return (*over, Condition(f"Bad slices in {duration(tier.long)}", count, ">=", slices_floor(deployment, slo, tier)))
+
+
+def slices_floor(deployment: Deployment, slo: Slo, tier: Tier) -> Decimal:
+    """Bad slices below which it never fires: as many as make the share sure (Wilson), and never fewer than three.
+
+    While one region is down, each stray failure of another one makes a bad slice: a few in six hours are no outage.
+    """
+    slices = tier.long // slice_length(deployment, slo)
+    return Decimal(max(k_needed(slices, float(burn_threshold(slo, tier))) or 0, _MIN_SLICES))
 
 
 def _events_burn(deployment: Deployment, slo: Slo, tier: Tier) -> tuple[Condition, ...]:
@@ -131,9 +144,19 @@ def _events_burn(deployment: Deployment, slo: Slo, tier: Tier) -> tuple[Conditio
     )
     if tier.severity is not Severity.PAGE:
         return sure
-    regions = of(s.over(s.BAD_REGIONS, tier.long), slo)
     agree = Decimal(deployment.alerting.min_regions)
-    return (*sure, Condition(f"Regions with bad events in {long}", regions, ">=", agree))
+    # In the short window too: after an incident everywhere, trouble in one region is that region's alone.
+    regions = (
+        Condition(f"Regions with bad events in {duration(w)}", of(s.over(s.BAD_REGIONS, w), slo), ">=", agree)
+        for w in (tier.long, short)
+    )
+    together = (*sure, *regions)
+    if agree < 2:
+        return together
+    # One stray failure elsewhere is no second region: at 0.2 % noise there is one in nearly every hour. What is left
+    # without the worst region must be bad by itself.
+    elsewhere = of(s.over(s.WILSON_ELSEWHERE, tier.long), slo)
+    return (*together, Condition(f"Share without the worst region in {long}, at least", elsewhere, ">", threshold))
 
 
 def floor_of(deployment: Deployment, slo: Slo, tier: Tier) -> Decimal:
@@ -154,7 +177,7 @@ def _about(deployment: Deployment, slo: Slo, tier: Tier) -> str:
         f"At this pace {budget} % of the budget of {window} are gone in {long}. The share of what is bad must exceed "
         f"{threshold} over {long} and over {short} too, so that the alert ends soon after the trouble does."
     )
-    if has_events(slo):
+    if burns_events(slo):
         k = int(floor_of(deployment, slo, tier) + Decimal("0.5"))
         text += (
             f" Of the about {runs} runs in {long} at least {k} must be bad: with fewer, the share is not known well "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 from alerts import series as s
@@ -10,7 +10,7 @@ from alerts.burn import burn_alerts
 from alerts.causes import cause_groups
 from alerts.deployment import Deployment
 from alerts.model import Alert, Group, Recording
-from alerts.recording import recording_groups
+from alerts.recording import objective_groups
 from alerts.watching import watching_groups
 from exporters import metrics as m
 from probes.reasons import Owner
@@ -36,8 +36,7 @@ def _owners(deployment: Deployment) -> Iterator[Group]:
 
 def _objectives(deployment: Deployment) -> Iterator[Group]:
     for slo in deployment.fed():
-        yield from recording_groups(deployment, slo)
-        yield Group(f"oidc-alerts-{slo.name}", _MINUTE, tuple(burn_alerts(deployment, slo)))
+        yield from objective_groups(deployment, slo, tuple(burn_alerts(deployment, slo)))
 
 
 # A part of the catalogue is a file with a function that yields groups, and a line here.
@@ -51,4 +50,9 @@ def groups_of(deployment: Deployment) -> tuple[Group, ...]:
 
 def alerts_of(deployment: Deployment) -> tuple[Alert, ...]:
     """All alerts."""
-    return tuple(rule for group in groups_of(deployment) for rule in group.rules if isinstance(rule, Alert))
+    return alerts_in(groups_of(deployment))
+
+
+def alerts_in(groups: Iterable[Group]) -> tuple[Alert, ...]:
+    """The alerts of these groups, in order."""
+    return tuple(rule for group in groups for rule in group.rules if isinstance(rule, Alert))

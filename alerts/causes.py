@@ -20,7 +20,7 @@ from alerts.causes_model import STEADY, TOLD_ONCE, Cause, distinct, regions_of, 
 from alerts.causes_table import CAUSES, CLOCK, INCONSISTENT, SIGN_IN, TOKEN_ENDPOINT, cause_of
 from alerts.causes_texts import WHERE, k_of_n
 from alerts.deployment import Deployment
-from alerts.model import Alert, Condition, Group
+from alerts.model import Alert, Condition, Group, Recording
 from alerts.promql import duration
 from alerts.windows import Severity
 from exporters import metrics as m
@@ -40,8 +40,8 @@ def cause_groups(deployment: Deployment) -> Iterator[Group]:
     kinds = {cause.name: windows_by_kind(deployment, checks, cause.evidence.shortest) for cause, checks in fed}
     windows = {window for by_window in kinds.values() for window in by_window}
     counted = (rule for cause, _ in fed for rule in cause_recordings(cause.name, _counted(cause), kinds[cause.name]))
-    yield Group("oidc-evidence", _MINUTE, (*recordings(deployment, windows), *counted))
-    yield Group("oidc-causes", _MINUTE, tuple(cause_alerts(deployment)))
+    rules: tuple[Recording | Alert, ...] = (*recordings(deployment, windows), *counted, *cause_alerts(deployment))
+    yield Group("oidc-causes", _MINUTE, rules)
 
 
 def cause_alerts(deployment: Deployment) -> Iterator[Alert]:

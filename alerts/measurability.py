@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Literal
 
 from alerts.arithmetic import k_needed
-from alerts.burn import burn_threshold, floor_of
+from alerts.burn import burn_threshold, floor_of, slices_floor
 from alerts.deployment import Deployment, Slo
 from alerts.model import ANY
-from alerts.recording import has_events, has_slices, slice_length, spends_slices
-from alerts.replay import MIN_SLICES, Rule, rules_of
+from alerts.recording import burns_events, has_events, has_slices, slice_length, spends_slices
+from alerts.replay import Rule, rules_of
 from alerts.simulation import Shape, Trouble, detection, false_alarms
 from alerts.timeline import MINUTE, Slicing, slicing_of
 from alerts.windows import TIERS, Severity, Tier
@@ -167,12 +167,13 @@ def _evidence(
     deployment: Deployment, slo: Slo, shape: Shape, tier: Tier
 ) -> tuple[int | None, int, Literal["runs", "slices"]]:
     threshold = float(burn_threshold(slo, tier))
-    if has_events(slo):
+    if burns_events(slo):
         n = int(_runs(shape, tier.long))
         k = k_needed(n, threshold)
         return (None if k is None else max(k, int(floor_of(deployment, slo, tier)) + 1)), n, "runs"
     n = tier.long // slice_length(deployment, slo)
-    k = max(MIN_SLICES if tier.severity is Severity.PAGE else 1, int(n * threshold) + 1)
+    floor = int(slices_floor(deployment, slo, tier))
+    k = max(floor, int(n * threshold) + 1)
     return (k if k <= n else None), n, "slices"
 
 

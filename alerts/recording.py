@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from alerts import series as s
 from alerts.deployment import Deployment, Slo
-from alerts.model import ANY, SLO, Group, Recording
+from alerts.model import ANY, SLO, Alert, Group, Recording
 from alerts.promql import duration, number, selected
 from alerts.windows import Severity, Tier
 from exporters import metrics as m
@@ -48,6 +48,11 @@ def has_events(slo: Slo) -> bool:
     return not isinstance(slo.sli.measure, Freshness)
 
 
+def burns_events(slo: Slo) -> bool:
+    """Whether its burn is judged by events: where the budget is counted in slices, stray failures spend nothing of it."""
+    return has_events(slo) and not spends_slices(slo)
+
+
 def has_slices(slo: Slo) -> bool:
     """Whether there is a result for each region at each moment, so that time slices can be judged."""
     return _slices(slo) is not None
@@ -58,19 +63,23 @@ def spends_slices(slo: Slo) -> bool:
     return isinstance(slo.sli.measure, Slices | Freshness)
 
 
-def recording_groups(deployment: Deployment, slo: Slo) -> Iterator[Group]:
-    """The rules of one objective; evaluated in this order."""
-    if has_events(slo):
-        yield _group("events", slo, _SLICE, _events(deployment, slo))
-    if has_slices(slo):
-        rules = (*_slice_rules(deployment, slo), *_slice_windows(deployment, slo))
-        yield _group("slices", slo, slice_length(deployment, slo), rules)
-    yield _group("budget", slo, STEP, _budget(deployment, slo))
+def objective_groups(deployment: Deployment, slo: Slo, alerts: Sequence[Alert]) -> Iterator[Group]:
+    """The rules of one objective. Alerts stand right behind what they read: groups are evaluated apart from each other,
+    and in a group of their own they would see it up to a minute late.
+    """
+    length = slice_length(deployment, slo)
+    slices = (*_slice_rules(deployment, slo), *_slice_windows(deployment, slo)) if has_slices(slo) else ()
+    events = tuple(_events(deployment, slo)) if has_events(slo) else ()
+    if slices and events and length > _SLICE:
+        yield _group(f"oidc-slices-{slo.name}", slo, length, slices)
+        slices = ()
+    yield _group(f"oidc-{slo.name}", slo, _SLICE if events else length, (*slices, *events), alerts)
+    yield _group(f"oidc-budget-{slo.name}", slo, STEP, _budget(deployment, slo))
 
 
-def _group(what: str, slo: Slo, interval: timedelta, rules: Iterable[Recording]) -> Group:
+def _group(name: str, slo: Slo, interval: timedelta, rules: Iterable[Recording], alerts: Sequence[Alert] = ()) -> Group:
     """Every rule carries its objective: two rules of one name that differ in nothing else look like one to linters."""
-    return Group(f"oidc-{what}-{slo.name}", interval, tuple(replace(rule, labels=_labels(slo)) for rule in rules))
+    return Group(name, interval, (*(replace(rule, labels=_labels(slo)) for rule in rules), *alerts))
 
 
 def _labels(slo: Slo) -> dict[str, str]:
@@ -94,11 +103,24 @@ def _events(deployment: Deployment, slo: Slo) -> Iterator[Recording]:
     for window in sorted({tier.long for tier in deployment.tiers_of(slo)}):
         bad, total = (of(s.over(name, window), slo) for name in (s.BAD, s.TOTAL))
         yield Recording(s.over(s.WILSON, window), wilson(bad, total))
-        regional = of(s.over(s.REGION_BAD, window), slo)
+        regional, runs = (of(s.over(name, window), slo) for name in (s.REGION_BAD, s.REGION_TOTAL))
         by = f"{m.ISSUER}, {m.TARGET}, {m.DRILL}, {SLO}"
-        yield Recording(s.over(s.BAD_REGIONS, window), f"count by ({by}) ({regional} >= 0.5)")
+        yield Recording(s.over(s.BAD_ELSEWHERE, window), f"{bad} - max by ({by}) ({regional})")
+        yield Recording(s.over(s.TOTAL_ELSEWHERE, window), f"{total} - max by ({by}) ({runs})")
+        left = tuple(of(s.over(name, window), slo) for name in (s.BAD_ELSEWHERE, s.TOTAL_ELSEWHERE))
+        yield Recording(s.over(s.WILSON_ELSEWHERE, window), wilson(*left))
+    yield from _regions(deployment, slo)
     bad, total = (of(s.over(name, _HOUR), slo) for name in (s.REGION_BAD, s.REGION_TOTAL))
     yield Recording(s.over(s.REGION_WILSON, _HOUR), wilson(bad, total))
+
+
+def _regions(deployment: Deployment, slo: Slo) -> Iterator[Recording]:
+    """How many regions have bad events, in the windows of the tiers that page."""
+    paging = [tier for tier in deployment.tiers_of(slo) if tier.severity is Severity.PAGE]
+    by = f"{m.ISSUER}, {m.TARGET}, {m.DRILL}, {SLO}"
+    for window in sorted({each for tier in paging for each in (tier.long, short_window(deployment, slo, tier))}):
+        bad = of(s.over(s.REGION_BAD, window), slo)
+        yield Recording(s.over(s.BAD_REGIONS, window), f"count by ({by}) ({bad} >= 0.5)")
 
 
 def _counted(deployment: Deployment, slo: Slo, window: timedelta) -> Iterator[Recording]:
@@ -187,7 +209,7 @@ def _slice_windows(deployment: Deployment, slo: Slo) -> Iterator[Recording]:
     bad = of(s.SLICE_BAD, slo)
     for window in windows_of(deployment, slo):
         yield Recording(s.over(s.SLICE_BAD_AVG, window), f"avg_over_time({bad}[{duration(deployment.paced(window))}])")
-    for window in sorted({tier.long for tier in deployment.tiers_of(slo) if tier.severity is Severity.PAGE}):
+    for window in sorted({tier.long for tier in deployment.tiers_of(slo)}):
         yield Recording(s.over(s.SLICE_BAD_SUM, window), f"sum_over_time({bad}[{duration(deployment.paced(window))}])")
 
 

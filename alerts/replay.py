@@ -13,18 +13,15 @@ from itertools import accumulate
 from operator import add
 
 from alerts.arithmetic import wilson_lower
-from alerts.burn import burn_threshold, floor_of
+from alerts.burn import KEEP, burn_threshold, floor_of, slices_floor
 from alerts.deployment import Deployment, Slo
-from alerts.recording import STEP, has_events, has_slices, short_window
+from alerts.recording import STEP, burns_events, has_slices, short_window
 from alerts.timeline import MINUTE, Timeline
 from alerts.windows import Severity, Tier
 
 STEP_MINUTES = STEP // MINUTE
-MIN_SLICES = 3
-"""Bad slices without which nobody is paged."""
 _RAW_MINUTES = 60
 """Longer windows are sums of recorded steps, so they move once a step."""
-_KEEP_MINUTES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ class Rule:
     long: int
     short: int
     bad_events: float | None
-    """Bad events below which it does not fire; None when the objective counts no events."""
+    """Bad events below which it does not fire; None when the objective is not judged by events."""
     bad_slices: int | None
     """The same for slices; None when it has none."""
     regions: int
@@ -66,6 +63,8 @@ class _Counts:
     bad: list[int]
     total: list[int]
     regions: tuple[list[int], ...] = ()
+    """Bad events of each region."""
+    region_totals: tuple[list[int], ...] = ()
     places: list[int] = field(default_factory=list)
     """The minute of every bad event, ascending."""
 
@@ -107,10 +106,10 @@ def _rule(deployment: Deployment, slo: Slo, tier: Tier) -> Rule:
         threshold=float(burn_threshold(slo, tier)),
         long=tier.long // MINUTE,
         short=short_window(deployment, slo, tier) // MINUTE,
-        bad_events=float(floor_of(deployment, slo, tier)) if has_events(slo) else None,
-        bad_slices=(MIN_SLICES if page else 1) if has_slices(slo) else None,
+        bad_events=float(floor_of(deployment, slo, tier)) if burns_events(slo) else None,
+        bad_slices=int(slices_floor(deployment, slo, tier)) if has_slices(slo) else None,
         regions=deployment.alerting.min_regions if page else 0,
-        keep=_KEEP_MINUTES if page else 0,
+        keep=KEEP[tier.severity] // MINUTE,
     )
 
 
@@ -168,8 +167,20 @@ def _burns(rule: Rule, events: _Counts, long: _Window, short: _Window, at: int) 
         recent > 0
         and short(events.bad, at) / recent > rule.threshold
         and wilson_lower(long(events.bad, at), long(events.total, at)) > rule.threshold
-        and (not rule.regions or sum(long(region, at) > 0 for region in events.regions) >= rule.regions)
+        and _agree(rule, events, (long, short), at)
     )
+
+
+def _agree(rule: Rule, events: _Counts, windows: tuple[_Window, _Window], at: int) -> bool:
+    """Whether enough regions have bad events in both windows, and what is left of the long one without the worst of
+    them is surely too much by itself.
+    """
+    if any(sum(window(region, at) > 0 for region in events.regions) < rule.regions for window in windows):
+        return False
+    long, _ = windows
+    bad = [long(region, at) for region in events.regions]
+    total = [long(region, at) for region in events.region_totals]
+    return rule.regions < 2 or wilson_lower(sum(bad) - max(bad), sum(total) - max(total)) > rule.threshold
 
 
 def _slices_burning(rule: Rule, floor: int, slices: _Counts) -> Iterator[int]:
@@ -185,7 +196,8 @@ def _slices_burning(rule: Rule, floor: int, slices: _Counts) -> Iterator[int]:
 def _events(timeline: Timeline) -> _Counts:
     bad, total = (_summed(by_region.values(), timeline.minutes) for by_region in (timeline.bad, timeline.total))
     places = [minute for minute, count in enumerate(bad, start=1) for _ in range(count)]
-    return _Counts(_running(bad), _running(total), tuple(map(_running, timeline.bad.values())), places)
+    bad_by_region, total_by_region = (tuple(map(_running, each.values())) for each in (timeline.bad, timeline.total))
+    return _Counts(_running(bad), _running(total), bad_by_region, total_by_region, places)
 
 
 def _summed(regions: Iterable[Sequence[int]], length: int) -> list[int]:

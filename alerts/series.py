@@ -15,6 +15,10 @@ RATIO = "issuer_target:oidc_sli_error:ratio"
 WILSON = "issuer_target:oidc_sli_error:wilson"
 REGION_WILSON = "issuer_target_region:oidc_sli_error:wilson"
 BAD_REGIONS = "issuer_target:oidc_sli_bad_regions:count"
+# The same without the region that has the most bad events: what is left when one region's own trouble is taken away.
+BAD_ELSEWHERE = "issuer_target:oidc_sli_bad_elsewhere:increase"
+TOTAL_ELSEWHERE = "issuer_target:oidc_sli_total_elsewhere:increase"
+WILSON_ELSEWHERE = "issuer_target:oidc_sli_error_elsewhere:wilson"
 
 # Slices: a region's last result while it is fresh, the quorum over regions, and the share of bad slices.
 REGION_OK = "issuer_target_region:oidc_sli_ok:bool"

@@ -38,8 +38,7 @@ _CHECK = f"{m.ISSUER}, {m.TARGET}, {m.PROBE}, {m.REGION}"
 
 def watching_groups(deployment: Deployment) -> Iterator[Group]:
     """What is recorded about the watcher, then its alerts."""
-    yield Group("oidc-coverage", _MINUTE, tuple(_recordings(deployment)))
-    yield Group("oidc-watching", _MINUTE, tuple(watching_alerts(deployment)))
+    yield Group("oidc-watching", _MINUTE, (*_recordings(deployment), *watching_alerts(deployment)))
 
 
 def watching_alerts(deployment: Deployment) -> Iterator[Alert]:

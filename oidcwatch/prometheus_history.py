@@ -17,7 +17,7 @@ from alerts.deployment import Deployment, Slo
 from alerts.measurability import subject_of
 from alerts.model import Recording
 from alerts.promql import selected
-from alerts.recording import recording_groups
+from alerts.recording import objective_groups
 from alerts.timeline import MINUTE, Slicing, Timeline, aligned, slicing_of
 from exporters import metrics as m
 from exporters.slis import Freshness, Latency, Selector
@@ -176,7 +176,7 @@ def _key(slo: Slo, labels: Mapping[str, str]) -> _Key:
 
 def _region_results(deployment: Deployment, slo: Slo) -> str:
     """The expression of the recording rule, so that history needs no recorded series; empty when there is none."""
-    rules = (rule for group in recording_groups(deployment, slo) for rule in group.rules)
+    rules = (rule for group in objective_groups(deployment, slo, ()) for rule in group.rules)
     return next((rule.expr for rule in rules if isinstance(rule, Recording) and rule.record == s.REGION_OK), "")
 
 

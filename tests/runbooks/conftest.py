@@ -77,7 +77,7 @@ def burn(deploy: Callable[..., Deployment]) -> Subject:
         "Users cannot sign in.", slo="login-success", tier="fast", keep_firing=timedelta(minutes=5),
         about="Of about 180 runs in 1h at least 6 must be bad.", runs_on=("login",),
     )  # fmt: skip
-    return Subject(alert, "oidc-alerts-login-success", deploy())
+    return Subject(alert, "oidc-login-success", deploy())
 
 
 @pytest.fixture(scope="session")
