@@ -40,10 +40,13 @@ def _told(material: Material) -> Iterator[tuple[Cause, Alert, Check]]:
 
 
 def _end(material: Material) -> int:
-    """Enough runs of the slowest check for every cause, and time enough for a key set to become stale."""
-    rounds = -(-STEADY.floor // min(len(material.deployment.regions), STEADY.floor)) + 1
-    keys = max((minutes_between_runs(material.deployment, c) for c in material.checks if c.probe == "jwks"), default=0)
-    return max(8, rounds * material.pace + 1, int(5 * keys) + 3)
+    """Enough runs of each check for every cause, and time enough for a key set to become stale."""
+    deployment, floor, needed = material.deployment, STEADY.floor, 8.0
+    for check in material.checks:
+        rounds = -(-floor // regions_of(deployment, (check,))) + 1
+        every = minutes_between_runs(deployment, check)
+        needed = max(needed, rounds * every + 1, 5 * every + 3 if check.probe == "jwks" else 0)
+    return int(needed)
 
 
 def _firing(material: Material, minute: int, alert: Alert, check: Check) -> Expected:
