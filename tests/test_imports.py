@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "runbooks": frozenset({"probes", "exporters", "alerts"}),
     "drills": frozenset({"probes", "exporters", "alerts", "dashboards", "runbooks", "sandbox"}),
     "oidcwatch": frozenset({"probes", "exporters", "alerts", "dashboards", "runbooks", "drills", "sandbox"}),
-    "benchmarks": frozenset({"probes", "exporters", "oidcwatch", "sandbox"}),
+    "benchmarks": frozenset({"probes", "exporters", "alerts", "oidcwatch", "sandbox"}),
 }
 # The model is read by everything, so it rests on nothing but values.
 MAY_IMPORT_MODULES: dict[str, frozenset[str]] = {

@@ -1,6 +1,6 @@
 """The JSON of each dashboard for one small deployment, to be read in a review.
 
-`UPDATE_GOLDEN=1 pytest tests/dashboards/test_golden.py` writes the files anew.
+`OIDCWATCH_WRITE_GOLDEN=1 pytest tests/dashboards/test_golden.py` writes the files anew.
 """
 
 from __future__ import annotations
@@ -74,6 +74,6 @@ def test_a_dashboard_is_what_was_reviewed(make: Callable[[], Board]) -> None:
 
     text = render(board)
 
-    if os.environ.get("UPDATE_GOLDEN"):
+    if os.environ.get("OIDCWATCH_WRITE_GOLDEN"):
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")
