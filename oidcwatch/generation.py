@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alerts.catalogue import alerts_of, groups_of
+from alerts.catalogue import alerts_in, groups_of
 from alerts.deployment import Deployment, PrometheusVersion
 from alerts.model import Alert, Group
 from oidcwatch.config import Loaded
@@ -63,7 +63,8 @@ def deployment_of(
 
 def material_of(deployment: Deployment) -> Material:
     """The catalogue for this deployment."""
-    return Material(deployment, groups_of(deployment), alerts_of(deployment))
+    groups = groups_of(deployment)
+    return Material(deployment, groups, alerts_in(groups))
 
 
 # Generators are imported when they are used: `generate rules` needs no Grafana SDK.

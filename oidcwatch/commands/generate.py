@@ -11,7 +11,7 @@ from alerts.deployment import PrometheusVersion
 from oidcwatch.commands.common import DEFAULT_CONFIG, ConfigOption, fail, load_both_or_exit
 
 if TYPE_CHECKING:
-    from oidcwatch.generation import Difference
+    from oidcwatch.generation import Difference, Files, Material
 
 DIFFERS = 1
 """Exit code when something is not current, or when the parts do not fit together."""
@@ -152,7 +152,6 @@ def _run(
     names: tuple[str, ...], config: Path, out: Path, check: bool, prometheus: PrometheusVersion, speed: int
 ) -> None:
     from oidcwatch import generation
-    from oidcwatch.closed_loop import broken_links
 
     loaded = load_both_or_exit(config, connects=False)
     material = generation.material_of(generation.deployment_of(loaded, prometheus=prometheus, speed=speed))
@@ -162,12 +161,18 @@ def _run(
         change = generation.difference(out, files) if check else generation.write(out, files)
     except (OSError, ValueError) as error:
         fail(str(error))
-    broken = () if names else broken_links(material, files)
+    broken = () if names else _broken(material, files)
     for problem in broken:
         typer.echo(problem, err=True)
     _report(change, out, len(files), check=check)
     if broken or (check and change):
         raise typer.Exit(DIFFERS)
+
+
+def _broken(material: Material, files: Files) -> tuple[str, ...]:
+    from oidcwatch.closed_loop import broken_links
+
+    return broken_links(material, files)
 
 
 def _report(change: Difference, out: Path, count: int, *, check: bool) -> None:
