@@ -108,6 +108,7 @@ class Scene:
     """Everything that runs."""
 
     config: Path
+    regions: tuple[str, ...]
     monitoring: Monitoring
     sandboxes: Mapping[str, Sandbox]
     environ: Mapping[str, str] = field(repr=False)
@@ -139,6 +140,7 @@ class Scene:
         command += ["-c", str(self.config), "--prometheus", self.monitoring.addresses.prometheus, "--json"]
         done = subprocess.run(command, env=self.environ, capture_output=True, text=True, timeout=ANSWERED, check=False)
         assert done.returncode == 1, f"{case.issuer}: exit code {done.returncode}: {done.stdout}{done.stderr}"
+        assert done.stdout.startswith("{"), f"{case.issuer}: {done.stdout}{done.stderr}"  # a crash ends with 1 as well
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
@@ -293,7 +295,7 @@ def scene(cases: Sequence[Case], tmp_path_factory: pytest.TempPathFactory) -> It
         )
         monitoring.wait()
         checks = sum(len(check.regions) for check in deployment.checks)
-        ready = Scene(config, monitoring, sandboxes, environ, checks)
+        ready = Scene(config, REGIONS, monitoring, sandboxes, environ, checks)
         assert ready.until(ready.healthy, READY), _unhealthy(ready)
         yield ready
 
