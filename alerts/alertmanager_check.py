@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from alerts.routes import RouteTest
+from exporters.slis import Matcher
 
 _SECONDS = 30.0
 
@@ -31,12 +32,12 @@ def route_problems(config: Path, tests: Sequence[RouteTest], *, amtool: str = "a
 def _route_problems(config: Path, tests: Sequence[RouteTest], amtool: str) -> Iterator[str]:
     for test in tests:
         labels = dict(test.labels)
-        matchers = (f"{name}={value}" for name, value in test.labels)
+        matchers = (str(Matcher(name, "=", value)) for name, value in test.labels)
         done = _run(amtool, "config", "routes", "test", f"--config.file={config}", *matchers)
         who = f"{labels['alertname']} with drill={labels['drill']}"
         if done.returncode:
             yield f"{who}: {_said(done)}"
-        elif (reached := done.stdout.strip()) != test.receiver:
+        elif (reached := done.stdout.rstrip("\n")) != test.receiver:
             yield f"{who} reaches {reached or 'nobody at all'} instead of {test.receiver}"
 
 

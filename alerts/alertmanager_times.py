@@ -68,6 +68,8 @@ def spans_of(hours: OfficeHours | Maintenance, where: str) -> tuple[Span, ...]:
             raise ValueError(f"{where}: {time!r} is no time of day; write 08:00, or 24:00 for the end of the day")
     if (start, end) == (_MIDNIGHT, _DAY_END):
         return (Span(days, "", "", hours.location),)
+    if start == _DAY_END:
+        raise ValueError(f"{where}: it starts at the day's end; write 00:00 and the next day")
     if start < end:
         return (Span(days, start, end, hours.location),)
     if start == end:

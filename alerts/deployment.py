@@ -13,7 +13,8 @@ from alerts.windows import TIERS, Tier
 from exporters import metrics as m
 from exporters.slis import SLIS, Matcher, Sli
 from probes.model import Check
-from probes.subjects import Issuer, Region
+from probes.reasons import Owner
+from probes.subjects import Client, Issuer, Region
 
 
 class PrometheusVersion(StrEnum):
@@ -55,7 +56,11 @@ class OfficeHours:
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """A time in which alerts of these issuers (none: all) reach nobody; budgets count on."""
+    """A time in which pages, tickets and drills about these issuers (none: all) reach nobody; budgets count on.
+
+    Security is told all the same, and so are the sign of life and alerts that are about no issuer, such as an agent
+    that is gone. Hours may pass midnight: 22:00 to 04:00 ends on the next day.
+    """
 
     name: str
     issuers: tuple[str, ...] = ()
@@ -63,6 +68,11 @@ class Maintenance:
     start: str = ""
     end: str = ""
     location: str = "UTC"
+
+
+Receivers = Mapping[str, tuple[Mapping[str, object], ...]]
+"""By route: entries with one key each, `webhook`, `slack`, `pagerduty`, `opsgenie` or `email`, whose value holds
+Alertmanager's own fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +85,19 @@ class Alerting:
     alertmanager_url: str = ""
     owners: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Teams by `probes.reasons.Owner` value, where they are other than that word."""
-    receivers: Mapping[str, tuple[Mapping[str, object], ...]] = field(default_factory=lambda: MappingProxyType({}))
-    """By route (`page`, `ticket`, `security`, `drill`, `deadman`, `default`): each one entry with the key `webhook`,
-    `slack`, `pagerduty`, `opsgenie` or `email`, whose value holds Alertmanager's own fields."""
+    receivers: Receivers = field(default_factory=lambda: MappingProxyType({}))
+    """Of the routes `page`, `ticket`, `security`, `drill`, `deadman` and `default`."""
+    teams: Mapping[str, Receivers] = field(default_factory=lambda: MappingProxyType({}))
+    """By team, as in the label `owner`: who is told of its `page` and `ticket` in place of `receivers`."""
     office_hours: OfficeHours = OfficeHours()
     maintenance: tuple[Maintenance, ...] = ()
     min_regions: int = 2
     """Regions that must agree before somebody is paged."""
+
+    def team_of(self, issuer: Issuer, client: Client | None = None) -> str:
+        """The label `owner` of what concerns this client, or the issuer as a whole; the nearest name is taken."""
+        of_client = (client.owner or self.owners.get(Owner.APPLICATION, "")) if client else ""
+        return of_client or issuer.owner or self.owners.get(Owner.IDENTITY_PROVIDER, Owner.IDENTITY_PROVIDER.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import product
 
 from alerts.alertmanager_times import OFFICE_HOURS, maintained_issuers
 from alerts.deployment import Deployment
-from alerts.model import AREA, LABELS, NONE, OWNER, SEVERITY, Alert, Area
+from alerts.model import AREA, LABELS, OWNER, SEVERITY, Alert, Area, Team
 from alerts.rules_file import labels_of
 from alerts.watching import WATCHDOG
 from alerts.windows import Severity
 from exporters import metrics as m
 from exporters.slis import Matcher
+from probes.subjects import Client, Issuer
 
 ALERTNAME = "alertname"
 NOBODY = "nobody"
@@ -42,6 +43,8 @@ class Destination:
     """Whether it waits for office hours."""
     maintained: bool = True
     """Whether maintenance windows silence it."""
+    by_team: bool = False
+    """Whether a team may have a receiver of its own for it."""
 
 
 _SHORTEST = timedelta(milliseconds=100)  # Alertmanager takes no zero, and a rehearsal needs no flood
@@ -61,10 +64,14 @@ DESTINATIONS: tuple[Destination, ...] = (
     Destination("drill", (Matcher(m.DRILL, "=", "true"),), _WAIT, _MINUTE, _HOUR),
     # Before the severities, and in maintenance too: a control that does not hold is worth most to an attacker then.
     Destination("security", (Matcher(AREA, "=", Area.SECURITY),), _WAIT, _MINUTE, _HOUR, maintained=False),
-    Destination("page", (Matcher(SEVERITY, "=", Severity.PAGE),), _WAIT, _MINUTE, _HOUR),
-    Destination("ticket", (Matcher(SEVERITY, "=", Severity.TICKET),), 5 * _MINUTE, 15 * _MINUTE, _DAY, office=True),
+    Destination("page", (Matcher(SEVERITY, "=", Severity.PAGE),), _WAIT, _MINUTE, _HOUR, by_team=True),
+    Destination(
+        "ticket", (Matcher(SEVERITY, "=", Severity.TICKET),), 5 * _MINUTE, 15 * _MINUTE, _DAY, office=True, by_team=True
+    ),
     DEFAULT,
 )
+BY_TEAM = tuple(destination.name for destination in DESTINATIONS if destination.by_team)
+"""The keys of an entry of `Alerting.teams`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +99,17 @@ class RouteTest:
     receiver: str
 
 
-def receiver_of(deployment: Deployment, name: str) -> str:
-    """The receiver of a destination: its own name, or `nobody`."""
-    return name if deployment.alerting.receivers.get(name) else NOBODY
+def receiver_name(destination: str, team: str = "") -> str:
+    """The name of the receiver of a destination, or of one team's for it."""
+    return f"{destination}-{team}" if team else destination
 
 
-def unattended(deployment: Deployment) -> tuple[str, ...]:
-    """The destinations whose alerts reach nobody, because no receiver is configured for them."""
-    return tuple(each.name for each in DESTINATIONS if receiver_of(deployment, each.name) == NOBODY)
+def receiver_of(deployment: Deployment, name: str, owner: str = "") -> str:
+    """Who is told of what arrives at a destination and belongs to this owner: its team, everybody's, or `nobody`."""
+    alerting = deployment.alerting
+    if name in BY_TEAM and alerting.teams.get(owner, {}).get(name):
+        return receiver_name(name, owner)
+    return receiver_name(name) if alerting.receivers.get(name) else NOBODY
 
 
 def routing_tree(deployment: Deployment) -> Route:
@@ -113,9 +123,20 @@ def _route(deployment: Deployment, to: Destination) -> Route:
     receiver = receiver_of(deployment, to.name)
     active = (OFFICE_HOURS,) if to.office else ()
     windows = maintained_issuers(deployment) if to.maintained else ()
-    # A child has no intervals but its own, so that office hours are said again.
-    quiet = tuple(Route(receiver, (issuers,), active=active, mute=names) for issuers, names in windows)
-    return Route(receiver, to.matchers, to.group_by, *_times(deployment, to), active=active, routes=quiet)
+
+    def quiet(receiver: str) -> tuple[Route, ...]:
+        return tuple(Route(receiver, (issuers,), active=active, mute=names) for issuers, names in windows)
+
+    teams = deployment.alerting.teams if to.by_team else {}
+    # A child has no intervals but its own, so that office hours and maintenance are said again.
+    own = tuple(
+        Route(name, (Matcher(OWNER, "=", team),), active=active, routes=quiet(name))
+        for team in teams
+        if (name := receiver_of(deployment, to.name, team)) == receiver_name(to.name, team)
+    )
+    return Route(
+        receiver, to.matchers, to.group_by, *_times(deployment, to), active=active, routes=(*own, *quiet(receiver))
+    )
 
 
 def _times(deployment: Deployment, to: Destination) -> tuple[timedelta, timedelta, timedelta]:
@@ -124,21 +145,65 @@ def _times(deployment: Deployment, to: Destination) -> tuple[timedelta, timedelt
 
 
 def route_tests(deployment: Deployment, alerts: Sequence[Alert]) -> tuple[RouteTest, ...]:
-    """For every alert, in a drill and outside of one: where it must arrive.
+    """For every alert, with every owner that makes a difference, in a drill and outside of one: where it must arrive.
 
     The expectation is written down independently of the routing tree, and `alerts.alertmanager_check` compares both.
     """
-    return tuple(_test(deployment, alert, drill) for alert, drill in product(alerts, ("false", "true")))
+    return tuple(
+        RouteTest(_labels(deployment, case, drill), receiver_of(deployment, _expected(case.alert, drill), case.owner))
+        for case, drill in product(_cases(deployment, alerts), ("false", "true"))
+    )
 
 
-def _test(deployment: Deployment, alert: Alert, drill: str) -> RouteTest:
-    issuer = deployment.issuers[0] if deployment.issuers else None
-    target = issuer.clients[0].name if issuer and issuer.clients else "portal"
+def unattended(deployment: Deployment, alerts: Sequence[Alert]) -> tuple[str, ...]:
+    """The destinations some of whose alerts reach nobody: no receiver is configured for them, nor for their owners."""
+    lost = {
+        name
+        for case, drill in product(_cases(deployment, alerts), ("false", "true"))
+        if receiver_of(deployment, name := _expected(case.alert, drill), case.owner) == NOBODY
+    }
+    return tuple(destination.name for destination in DESTINATIONS if destination.name in lost)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """An alert about one issuer and one of its clients, and whose it is."""
+
+    alert: Alert
+    issuer: str
+    target: str
+    owner: str
+
+
+def _cases(deployment: Deployment, alerts: Sequence[Alert]) -> Iterator[_Case]:
+    """Each alert with every team that has receivers of its own and with one that has not, if it can have such owners.
+
+    Hundreds of teams without receivers would all say the same.
+    """
+    candidates = {team: tuple(_subjects(deployment, team)) for team in Team}
+    for alert in alerts:
+        seen: set[str] = set()
+        fixed = "" if isinstance(alert.owner, Team) else alert.owner
+        for issuer, target, owner in candidates[alert.owner if isinstance(alert.owner, Team) else Team.ISSUER]:
+            case = _Case(alert, issuer, target, fixed or owner)
+            team = case.owner if case.owner in deployment.alerting.teams else ""
+            if team not in seen:
+                seen.add(team)
+                yield case
+
+
+def _subjects(deployment: Deployment, team: Team) -> Iterator[tuple[str, str, str]]:
+    """Issuer, client and owner, of everything that has an owner of this kind; an example where there is nothing."""
+    for issuer in deployment.issuers or (Issuer("acme", ""),):
+        for client in issuer.clients or (Client("portal", "portal"),):
+            yield issuer.name, client.name, deployment.alerting.team_of(issuer, client if team is Team.CLIENT else None)
+
+
+def _labels(deployment: Deployment, case: _Case, drill: str) -> tuple[tuple[str, str], ...]:
     region = deployment.regions[0].name if deployment.regions else "local"
-    sample = dict.fromkeys(LABELS, NONE) | {m.ISSUER: issuer.name if issuer else "acme", m.TARGET: target}
-    labels = sample | {m.REGION: region, OWNER: "somebody"} | labels_of(alert) | {m.DRILL: drill}
-    ordered = ((ALERTNAME, alert.name), *((name, labels[name]) for name in LABELS))
-    return RouteTest(ordered, receiver_of(deployment, _expected(alert, drill)))
+    sample = {m.ISSUER: case.issuer, m.TARGET: case.target, m.REGION: region, OWNER: case.owner}
+    labels = sample | labels_of(case.alert) | {m.DRILL: drill}
+    return ((ALERTNAME, case.alert.name), *((name, labels[name]) for name in LABELS))
 
 
 def _expected(alert: Alert, drill: str) -> str:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from oidcwatch.config_issuer import Model
-from oidcwatch.config_values import BaseUrl, Location, Name, OwnerName, Text, TimeOfDay, WeekDays
+from oidcwatch.config_values import BaseUrl, Location, Name, OwnerName, Text, TimeOfDay, WeekDays, refuse
 
 Kind = Literal["webhook", "slack", "pagerduty", "opsgenie", "email"]
 Route = Literal["page", "ticket", "security", "drill", "deadman", "default"]
-Fields = dict[Text, str | int | bool]
+
+
+def _field(value: Any) -> str | int | bool:
+    # What was found is not repeated: a secret may stand here.
+    if isinstance(value, str | int | bool):
+        return value
+    refuse("must be text, a whole number, true or false", in_full=True)
+
+
+FieldValue = Annotated[str | int | bool, BeforeValidator(_field)]
+Entry = dict[Kind, dict[Text, FieldValue]]
+"""One receiver: its kind, and Alertmanager's own fields."""
 
 
 class OfficeHoursModel(Model):
@@ -28,20 +39,32 @@ class OfficeHoursModel(Model):
 
 
 class MaintenanceModel(Model):
-    """A recurring time in which alerts reach nobody. Budgets count on."""
+    """A recurring time in which pages, tickets and drills reach nobody.
+
+    Security, the sign of life and alerts that are about no issuer are told all the same. Budgets count on.
+    """
 
     name: Name
     """Name of the time interval in Alertmanager; unique."""
     issuers: list[Name] = Field(default_factory=list)
     """Issuers under maintenance; all when absent."""
     days: WeekDays
-    """Days as Alertmanager writes them: one, or first and last."""
+    """Days on which it starts, as Alertmanager writes them: one, or first and last."""
     start: TimeOfDay
     """First minute."""
     end: TimeOfDay
-    """Minute after the last; the same day."""
+    """Minute after the last; when it is before the start, that of the next day."""
     location: Location = "UTC"
     """Time zone of the IANA database."""
+
+
+class TeamModel(Model):
+    """Who is told of what one team owns, in place of the receivers of all; drills and security go where they do."""
+
+    page: list[Entry] = Field(default_factory=list)
+    """Whom to page; those of all when absent."""
+    ticket: list[Entry] = Field(default_factory=list)
+    """Who gets tickets; those of all when absent."""
 
 
 class AlertingModel(Model):
@@ -57,8 +80,10 @@ class AlertingModel(Model):
     """Alertmanager, as people reach it."""
     owners: dict[OwnerName, Text] = Field(default_factory=dict)
     """Team by kind of owner (network, application, security, ...), as it is to stand in the label `owner`."""
-    receivers: dict[Route, list[dict[Kind, Fields]]] = Field(default_factory=dict)
+    receivers: dict[Route, list[Entry]] = Field(default_factory=dict)
     """Who is told, by route: entries such as {webhook: {url: ...}} with Alertmanager's own fields; secrets as files."""
+    teams: dict[Text, TeamModel] = Field(default_factory=dict)
+    """Who is told of what a team owns, by team: an `owner` of an issuer or a client, or a value of `owners`."""
     office_hours: OfficeHoursModel = OfficeHoursModel()
     """When tickets are delivered."""
     maintenance: list[MaintenanceModel] = Field(default_factory=list)

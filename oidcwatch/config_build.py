@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
-from alerts.deployment import Alerting, Maintenance, OfficeHours, Slo
+from alerts.deployment import Alerting, Maintenance, OfficeHours, Receivers, Slo
 from exporters.slis import SLIS
 from oidcwatch import config_issuer as shape
-from oidcwatch.config_alerting import AlertingModel, Fields, Kind
+from oidcwatch.config_alerting import AlertingModel, Entry, Route
 from oidcwatch.config_model import AgentModel, BrowserModel, Config, RegionModel
 from oidcwatch.settings import AgentSettings, BrowserSettings, LogSettings, Settings
 from probes.model import Check
@@ -81,8 +81,9 @@ def _alerting(model: AlertingModel) -> Alerting:
         prometheus_url=model.prometheus_url,
         alertmanager_url=model.alertmanager_url,
         owners=MappingProxyType(dict(model.owners)),
-        receivers=MappingProxyType(
-            {route: tuple(map(_receiver, entries)) for route, entries in model.receivers.items()}
+        receivers=_receivers(model.receivers),
+        teams=MappingProxyType(
+            {name: _receivers({"page": team.page, "ticket": team.ticket}) for name, team in model.teams.items()}
         ),
         office_hours=OfficeHours(hours.days, hours.start, hours.end, hours.location),
         maintenance=tuple(
@@ -93,7 +94,11 @@ def _alerting(model: AlertingModel) -> Alerting:
     )
 
 
-def _receiver(entry: Mapping[Kind, Fields]) -> Mapping[str, object]:
+def _receivers(by_route: Mapping[Route, list[Entry]]) -> Receivers:
+    return MappingProxyType({route: tuple(map(_receiver, entries)) for route, entries in by_route.items()})
+
+
+def _receiver(entry: Entry) -> Mapping[str, object]:
     return MappingProxyType({kind: MappingProxyType(dict(fields)) for kind, fields in entry.items()})
 
 

@@ -6,83 +6,27 @@ What has the wrong shape is skipped here: `config_schema` reports it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import TypeGuard
 
+from alerts.alertmanager_fields import REQUIRED, refusals
 from exporters.slis import BY_NAME
-from oidcwatch.config_duration import format_duration, parse_duration
+from oidcwatch.config_duration import format_duration
 from oidcwatch.config_merge import Tree
 from oidcwatch.config_problem import Loc, Problem, closest, found
+from oidcwatch.config_scene import Node, Scene
+from probes.reasons import Owner
 from probes.registry import PROBES
 
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A value of unknown shape and its path."""
-
-    value: object
-    loc: Loc = ()
-
-    def get(self, key: str) -> _Node:
-        value = self.value.get(key) if isinstance(self.value, dict) else None
-        return _Node(value, (*self.loc, key))
-
-    def items(self, key: str) -> list[_Node]:
-        node = self.get(key)
-        items = node.value if isinstance(node.value, list) else []
-        return [_Node(item, (*node.loc, index)) for index, item in enumerate(items)]
-
-    @property
-    def text(self) -> str:
-        return self.value if isinstance(self.value, str) else ""
-
-    @property
-    def seconds(self) -> float | None:
-        try:
-            return parse_duration(self.text)
-        except ValueError:
-            return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """What the rules look at: the data, and the region that the environment names (empty: the file's)."""
-
-    root: _Node
-    tree: Tree
-    region: str
-
-    @property
-    def own_region(self) -> str:
-        return self.region or self.root.get("region").get("name").text or "local"
-
-    @property
-    def regions(self) -> tuple[str, ...]:
-        """Every region that a check may name, whichever agent runs there."""
-        names = [
-            self.own_region,
-            self.root.get("region").get("name").text,
-            *(item.get("name").text for item in self.root.items("other_regions")),
-            *(item.get("region").text for item in self.root.items("egress")),
-        ]
-        return tuple(dict.fromkeys(filter(None, names)))
-
-    def probes(self) -> Iterator[_Node]:
-        for issuer in self.root.items("issuers"):
-            yield from issuer.items("probes")
-            for client in issuer.items("clients"):
-                yield from client.items("probes")
-
-
 _Found = Iterator[tuple[Loc, str]]
-_Rule = Callable[[_Scene], _Found]
+_Rule = Callable[[Scene], _Found]
 
 
-def _type_of(probe: _Node) -> str:
+def _type_of(probe: Node) -> str:
     return probe.text or probe.get("type").text
 
 
-def _twice(scene: _Scene, nodes: Iterable[_Node], what: str) -> _Found:
-    first: dict[str, _Node] = {}
+def _twice(scene: Scene, nodes: Iterable[Node], what: str) -> _Found:
+    first: dict[str, Node] = {}
     for node in nodes:
         if node.text in first:
             yield node.loc, f"{what} {found(node.text)} is already used at {scene.tree.origin(first[node.text].loc)}"
@@ -90,7 +34,7 @@ def _twice(scene: _Scene, nodes: Iterable[_Node], what: str) -> _Found:
             first[node.text] = node
 
 
-def _unique_names(scene: _Scene) -> _Found:
+def _unique_names(scene: Scene) -> _Found:
     issuers = scene.root.items("issuers")
     yield from _twice(scene, (issuer.get("name") for issuer in issuers), "the issuer name")
     for issuer in issuers:
@@ -98,7 +42,7 @@ def _unique_names(scene: _Scene) -> _Found:
         subjects = [*issuer.items("clients"), *issuer.items("resources")]
         yield from _twice(scene, (subject.get("name") for subject in subjects), "the name")
         for owner in (issuer, *issuer.items("clients")):
-            probes = (_Node(_type_of(probe), probe.loc) for probe in owner.items("probes"))
+            probes = (Node(_type_of(probe), probe.loc) for probe in owner.items("probes"))
             yield from _twice(scene, probes, "the probe")
     slos = scene.root.items("slos")
     yield from _twice(scene, (slo.get("sli") for slo in slos if not slo.items("issuers")), "the SLI")
@@ -107,7 +51,7 @@ def _unique_names(scene: _Scene) -> _Found:
     yield from _twice(scene, (window.get("name") for window in maintenance), "the name")
 
 
-def _objectives_have_names(scene: _Scene) -> _Found:
+def _objectives_have_names(scene: Scene) -> _Found:
     defaults = set(BY_NAME)
     for slo in scene.root.items("slos"):
         sli, name, some = slo.get("sli").text, slo.get("name"), slo.items("issuers")
@@ -118,9 +62,9 @@ def _objectives_have_names(scene: _Scene) -> _Found:
             yield name.loc, f"{found(name.text)} is the name of a default objective; choose another"
 
 
-def _known_issuers(scene: _Scene) -> _Found:
+def _known_issuers(scene: Scene) -> _Found:
     known = tuple(filter(None, (issuer.get("name").text for issuer in scene.root.items("issuers"))))
-    first: dict[tuple[str, str], _Node] = {}
+    first: dict[tuple[str, str], Node] = {}
     maintenance = scene.root.get("alerting").items("maintenance")
     for owner in (*scene.root.items("slos"), *maintenance):
         for issuer in owner.items("issuers"):
@@ -134,7 +78,7 @@ def _known_issuers(scene: _Scene) -> _Found:
             first.setdefault(key, issuer)
 
 
-def _unique_regions(scene: _Scene) -> _Found:
+def _unique_regions(scene: Scene) -> _Found:
     own = scene.own_region
     egress = [item.get("region") for item in scene.root.items("egress")]
     for region in egress:
@@ -145,7 +89,7 @@ def _unique_regions(scene: _Scene) -> _Found:
     yield from _twice(scene, [scene.root.get("region").get("name"), *others], "the region")
 
 
-def _known_regions(scene: _Scene) -> _Found:
+def _known_regions(scene: Scene) -> _Found:
     known = scene.regions
 
     def unknown(name: str) -> str:
@@ -163,7 +107,7 @@ def _known_regions(scene: _Scene) -> _Found:
                     yield (*by_region.loc, name), unknown(name)
 
 
-def _issuer_is_https(scene: _Scene) -> _Found:
+def _issuer_is_https(scene: Scene) -> _Found:
     for issuer in scene.root.items("issuers"):
         url = issuer.get("url")
         if url.text.startswith("http://") and issuer.get("policy").get("allow_http").value is not True:
@@ -171,7 +115,7 @@ def _issuer_is_https(scene: _Scene) -> _Found:
             yield url.loc, message
 
 
-def _resources_have_a_client(scene: _Scene) -> _Found:
+def _resources_have_a_client(scene: Scene) -> _Found:
     for issuer in scene.root.items("issuers"):
         clients = [client.get("name").text for client in issuer.items("clients")]
         for resource in issuer.items("resources"):
@@ -182,7 +126,7 @@ def _resources_have_a_client(scene: _Scene) -> _Found:
                 yield client.loc, f"{found(client.text)} is not a client of this issuer{near}; known: {known}"
 
 
-def _timeouts_fit(scene: _Scene) -> _Found:
+def _timeouts_fit(scene: Scene) -> _Found:
     for probe in scene.probes():
         kind = _type_of(probe)
         timeout, every = probe.get("timeout").seconds, probe.get("every").seconds
@@ -193,7 +137,7 @@ def _timeouts_fit(scene: _Scene) -> _Found:
             yield probe.get("timeout").loc, f"must not be longer than every ({longest}), or runs overlap; found {given}"
 
 
-def _clients_can_do_their_probes(scene: _Scene) -> _Found:
+def _clients_can_do_their_probes(scene: Scene) -> _Found:
     for issuer in scene.root.items("issuers"):
         for client in issuer.items("clients"):
             probes = client.items("probes")
@@ -205,7 +149,7 @@ def _clients_can_do_their_probes(scene: _Scene) -> _Found:
                     yield from _login(scene, client, probe)
 
 
-def _authentication(client: _Node, kinds: list[str]) -> _Found:
+def _authentication(client: Node, kinds: list[str]) -> _Found:
     auth = client.get("auth")
     method = auth.get("method").text or "client_secret_basic"
     has_secret = auth.get("secret").value is not None
@@ -215,7 +159,7 @@ def _authentication(client: _Node, kinds: list[str]) -> _Found:
         yield auth.get("secret").loc, "is never sent with method: none; remove it or choose client_secret_basic"
 
 
-def _login(scene: _Scene, client: _Node, probe: _Node) -> _Found:
+def _login(scene: Scene, client: Node, probe: Node) -> _Found:
     kind = _type_of(probe)
     if client.get("redirect_uri").value is None:
         yield probe.loc, f"{kind} needs redirect_uri on the client: any registered one, nothing has to listen there"
@@ -232,18 +176,57 @@ def _login(scene: _Scene, client: _Node, probe: _Node) -> _Found:
         yield scopes.loc, f"must contain openid for {kind} (OIDC Core §3.1.2.1)"
 
 
-def _here(scene: _Scene) -> list[str]:
+def _here(scene: Scene) -> list[str]:
     """The regions that this agent runs in."""
     return [scene.own_region, *(item.get("region").text for item in scene.root.items("egress"))]
 
 
-def _login_steps_keep_secrets_out(scene: _Scene) -> _Found:
+def _login_steps_keep_secrets_out(scene: Scene) -> _Found:
     for issuer in scene.root.items("issuers"):
         for client in issuer.items("clients"):
             for step in client.get("login").items("steps"):
                 selector, value = step.get("fill").text.lower(), step.get("value")
                 if "passw" in selector and value.text and "{password}" not in value.text:
                     yield value.loc, "must be {password} in a password field: no secret is written into the file"
+
+
+def _known_teams(scene: Scene) -> _Found:
+    alerting = scene.root.get("alerting")
+    named = {owner.loc[-1]: owner.text for owner in alerting.values("owners")}
+    issuers = scene.root.items("issuers")
+    subjects = [*issuers, *(client for issuer in issuers for client in issuer.items("clients"))]
+    # A kind of owner that is given no team is called by its own word.
+    words = [named.get(owner.value, owner.value) for owner in Owner]
+    known = tuple(dict.fromkeys(filter(None, [*(subject.get("owner").text for subject in subjects), *words])))
+    for team in alerting.values("teams"):
+        name = str(team.loc[-1])
+        if name not in known:
+            yield team.loc, f"{found(name)} owns nothing in this file{closest(name, known)}; known: {', '.join(known)}"
+
+
+def _receivers_are_complete(scene: Scene) -> _Found:
+    alerting = scene.root.get("alerting")
+    for routes in (alerting.get("receivers"), *alerting.values("teams")):
+        for route in routes.value if isinstance(routes.value, dict) else ():
+            for entry in routes.items(route):
+                for path, message in refusals(entry.value) if _is_receiver(entry.value) else ():
+                    yield (*entry.loc, *path), message
+
+
+def _is_receiver(value: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict) and all(
+        kind in REQUIRED and isinstance(fields, dict) for kind, fields in value.items()
+    )
+
+
+def _hours_end_after_they_start(scene: Scene) -> _Found:
+    alerting = scene.root.get("alerting")
+    for hours in (alerting.get("office_hours"), *alerting.items("maintenance")):
+        start, end = hours.get("start"), hours.get("end")
+        if start.text == "24:00":
+            yield start.loc, "must be before the day's end; write 00:00 and the next day"
+        elif start.text and start.text == end.text:
+            yield end.loc, f"must not be the start, {found(start.text)}; the whole day is 00:00 to 24:00"
 
 
 RULES: tuple[_Rule, ...] = (
@@ -257,10 +240,13 @@ RULES: tuple[_Rule, ...] = (
     _timeouts_fit,
     _clients_can_do_their_probes,
     _login_steps_keep_secrets_out,
+    _known_teams,
+    _receivers_are_complete,
+    _hours_end_after_they_start,
 )
 
 
 def check_rules(tree: Tree, region: str) -> list[Problem]:
     """Everything that breaks a rule. `region` is what the environment names as the agent's own, or empty."""
-    scene = _Scene(_Node(tree.data), tree, region)
+    scene = Scene(Node(tree.data), tree, region)
     return [tree.problem(loc, message) for rule in RULES for loc, message in rule(scene)]

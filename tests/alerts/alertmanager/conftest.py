@@ -21,7 +21,7 @@ import pytest
 
 from alerts.alertmanager import TEMPLATES, alertmanager_yaml, templates
 from alerts.deployment import Alerting, Deployment, Maintenance
-from alerts.model import Alert, Area, Condition, Level, Role
+from alerts.model import Alert, Area, Condition, Level, Role, Team
 from alerts.windows import TIERS, Severity
 from probes.subjects import Client, Issuer, Region
 
@@ -59,6 +59,9 @@ def hand_made() -> tuple[Alert, ...]:
         *areas,
         _alert("OidcProviderDown", page, Area.PROVIDER, Role.CAUSE, Level.ISSUER),
         _alert("ProviderSlow", ticket, Area.PROVIDER, Role.CAUSE, Level.ISSUER),
+        _alert("ClientAuth", page, Area.CLIENT, Role.CAUSE, Level.TARGET, owner=Team.CLIENT),
+        _alert("ClientTicket", ticket, Area.CLIENT, Role.CAUSE, Level.TARGET, owner=Team.CLIENT),
+        _alert("GatewayDown", page, Area.RESOURCE, Role.CAUSE, Level.TARGET, owner="gateway"),
         _alert("OneRegion", ticket, Area.LOGIN, Role.REGION, Level.REGION, slo="login-success", tier="fast"),
         _alert("Budget50", info, Area.LOGIN, Role.BUDGET, Level.TARGET, slo="login-success", tier="budget-50"),
         _alert("BudgetSpent", ticket, Area.LOGIN, Role.BUDGET, Level.TARGET, slo="login-success", tier="budget-0"),
@@ -74,8 +77,8 @@ def hand_made() -> tuple[Alert, ...]:
 
 @pytest.fixture(scope="session")
 def deployment() -> Deployment:
-    """Two issuers, somebody behind every route, and one of the issuers under maintenance on Sundays."""
-    portal = Client("portal", "portal")
+    """Two issuers, somebody behind every route, two teams with receivers of their own, and maintenance on Sundays."""
+    clients = (Client("portal", "portal"), Client("orders", "orders", owner="orders-team"))
     receivers = {
         "page": ({"pagerduty": {"routing_key_file": "/run/secrets/pagerduty"}},),
         "ticket": ({"webhook": {"url": "https://tickets.example/hook"}},),
@@ -94,16 +97,26 @@ def deployment() -> Deployment:
         "deadman": ({"webhook": {"url": "https://deadman.example/oidcwatch"}},),
         "default": ({"opsgenie": {"api_key_file": "/run/secrets/opsgenie"}},),
     }
+    teams: dict[str, Any] = {
+        "orders-team": {"page": ({"webhook": {"url": "https://orders.example/pages"}},)},
+        "gateway": {
+            "page": ({"webhook": {"url": "https://gateway.example/pages"}},),
+            "ticket": ({"webhook": {"url": "https://gateway.example/tickets"}},),
+        },
+    }
     sundays = Maintenance("patching", ("partner",), days="sunday", start="02:00", end="04:00", location="Europe/Dublin")
     return Deployment(
         issuers=(
-            Issuer("acme", "https://login.acme.example", owner="identity", clients=(portal,)),
+            Issuer("acme", "https://login.acme.example", owner="identity", clients=clients),
             Issuer("partner", "https://id.partner.example"),
         ),
         checks=(),
         regions=(Region("eu-west"), Region("us-east")),
         alerting=Alerting(
-            alertmanager_url="https://alertmanager.acme.example", receivers=receivers, maintenance=(sundays,)
+            alertmanager_url="https://alertmanager.acme.example",
+            receivers=receivers,
+            teams=teams,
+            maintenance=(sundays,),
         ),
     )
 
@@ -237,7 +250,9 @@ def live(
         name: ({"webhook": {"url": f"{sink.url}/{name}"}},) for name in deployment.alerting.receivers
     }
     receivers["page"] = (*receivers["page"], {"slack": {"api_url_file": str(slack), "channel": "#oncall"}})
-    alerting = replace(deployment.alerting, receivers=receivers, maintenance=(Maintenance("always", ("partner",)),))
+    teams = {"orders-team": {"page": ({"webhook": {"url": f"{sink.url}/orders"}},)}}
+    always = (Maintenance("always", ("partner",)),)
+    alerting = replace(deployment.alerting, receivers=receivers, teams=teams, maintenance=always)
     rehearsal = replace(deployment, alerting=alerting, speed=60)
     config = folder / "alertmanager.yml"
     config.write_text(alertmanager_yaml(rehearsal, hand_made), encoding="utf-8")

@@ -13,11 +13,11 @@ import certifi
 import pytest
 
 from alerts.alertmanager import alertmanager_yaml
-from alerts.alertmanager_check import config_problems
+from alerts.alertmanager_check import config_problems, route_problems
 from alerts.catalogue import alerts_of
 from alerts.deployment import Alerting, Deployment, Maintenance
 from alerts.model import Alert
-from alerts.routes import unattended
+from alerts.routes import route_tests, unattended
 from oidcwatch.config import load_both
 from oidcwatch.generation import deployment_of
 from probes.subjects import Client, Issuer
@@ -59,15 +59,17 @@ def test_names_full_of_special_characters_break_nothing(
     deployment: Deployment, hand_made: tuple[Alert, ...], amtool: str, written: Written
 ) -> None:
     windows = (Maintenance(HOSTILE, (HOSTILE, "other")), Maintenance("all", days="saturday:sunday", start="22:00"))
+    teams = {HOSTILE: {"page": deployment.alerting.receivers["page"]}}
     hostile = replace(
         deployment,
         issuers=(Issuer(HOSTILE, "https://x.example", owner=HOSTILE, clients=(Client(HOSTILE, HOSTILE),)),),
-        alerting=replace(deployment.alerting, maintenance=windows),
+        alerting=replace(deployment.alerting, maintenance=windows, teams=teams),
     )
 
     config = written(hostile, hand_made)
 
     assert config_problems(config, amtool=amtool) == ()
+    assert route_problems(config, route_tests(hostile, hand_made[:1]), amtool=amtool) == ()
 
 
 @pytest.mark.process
@@ -87,12 +89,24 @@ def test_what_alertmanager_objects_to_is_told(amtool: str, tmp_path: Path) -> No
     assert "nobody-knows" in problem
 
 
-def test_destinations_without_a_receiver_are_named(deployment: Deployment) -> None:
+def test_destinations_without_a_receiver_are_named(deployment: Deployment, hand_made: tuple[Alert, ...]) -> None:
     receivers = {"page": deployment.alerting.receivers["page"], "ticket": ()}
     few = replace(deployment, alerting=Alerting(receivers=receivers))
 
-    assert unattended(few) == ("deadman", "drill", "security", "ticket", "default")
-    assert unattended(deployment) == ()
+    assert unattended(few, hand_made) == ("deadman", "drill", "security", "ticket", "default")
+    assert unattended(deployment, hand_made) == ()
+
+
+@pytest.mark.parametrize(("teams", "lost"), [(("identity",), ("page",)), (("identity", "orders-team", "gateway"), ())])
+def test_a_route_whose_alerts_all_have_their_teams_is_attended(
+    deployment: Deployment, hand_made: tuple[Alert, ...], teams: tuple[str, ...], lost: tuple[str, ...]
+) -> None:
+    receivers = dict(deployment.alerting.receivers)
+    own = {team: {"page": receivers["page"]} for team in teams}
+    del receivers["page"]
+    shared_out = replace(deployment, issuers=deployment.issuers[:1], alerting=Alerting(receivers=receivers, teams=own))
+
+    assert unattended(shared_out, hand_made) == lost
 
 
 def test_the_same_deployment_gives_the_same_bytes(deployment: Deployment, hand_made: tuple[Alert, ...]) -> None:

@@ -139,14 +139,27 @@ def test_an_incident_is_one_message_with_what_is_needed(live: Any, sink: Any, wa
 def test_maintenance_mutes_its_issuer_except_for_security(live: Any, sink: Any, wait_for: Callable[..., Any]) -> None:
     live.fire(
         _labels("Muted", "partner", **FAST),
+        _labels("MutedToo", "partner", **{**FAST, "owner": "orders-team"}),
         _labels("ControlNotEnforced", "partner", **CAUSE, area="security"),
     )
     wait_for(lambda: _issuers(sink, "/security") & {"partner"})
-    live.fire(_labels("Later", "eight", **FAST))
+    live.fire(_labels("Later", "eight", **FAST), _labels("LaterToo", "eight", **{**FAST, "owner": "orders-team"}))
 
-    wait_for(lambda: _issuers(sink, "/page") & {"eight"})
+    wait_for(lambda: _issuers(sink, "/page") & _issuers(sink, "/orders") & {"eight"})
 
-    assert "partner" not in _issuers(sink, "/page")
+    assert "partner" not in _issuers(sink, "/page") | _issuers(sink, "/orders")
+
+
+def test_a_team_gets_what_it_owns_and_nobody_else_does(live: Any, sink: Any, wait_for: Callable[..., Any]) -> None:
+    live.fire(
+        _labels("ClientAuth", "eleven", **CAUSE, area="client", owner="orders-team", target="orders"),
+        _labels("ClientAuth", "eleven", **CAUSE, area="client", target="portal"),
+    )
+
+    wait_for(lambda: _issuers(sink, "/page") & _issuers(sink, "/orders") & {"eleven"})
+
+    assert _targets(sink, "/orders", "eleven") == {"orders"}
+    assert _targets(sink, "/page", "eleven") == {"portal"}
 
 
 def test_the_sign_of_life_is_repeated(live: Any, sink: Any, wait_for: Callable[..., Any]) -> None:
@@ -159,3 +172,8 @@ def test_the_sign_of_life_is_repeated(live: Any, sink: Any, wait_for: Callable[.
 
 def _issuers(sink: Any, path: str) -> set[str]:
     return {alert["labels"]["issuer"] for post in sink.sent_to(path) for alert in post["alerts"]}
+
+
+def _targets(sink: Any, path: str, issuer: str) -> set[str]:
+    labels = (alert["labels"] for post in sink.sent_to(path) for alert in post["alerts"])
+    return {each["target"] for each in labels if each["issuer"] == issuer}

@@ -43,7 +43,7 @@ def _with(deployment: Deployment, receivers: Mapping[str, Any]) -> Deployment:
         ({"webhook": {}}, "webhook: needs url or url_file"),
         ({"email": {"to": "a@acme.example"}}, "email: needs from"),
         ({"slack": {"api_url_file": "/run/slack"}}, "slack: needs channel"),
-        ({"carrier-pigeon": {}}, "'carrier-pigeon' is no kind of receiver; there are webhook, slack"),
+        ({"carrier-pigeon": {}}, "carrier-pigeon: is no kind of receiver; there are webhook, slack"),
         ({"webhook": SECRET}, "webhook: must hold Alertmanager's fields of webhook_configs"),
         ({"webhook": {}, "slack": {}}, "must have exactly one key, the kind: webhook"),
         ({}, "must have exactly one key, the kind: webhook"),
@@ -66,6 +66,26 @@ def test_a_route_that_there_is_not_is_refused(deployment: Deployment) -> None:
         receivers_of(_with(deployment, {"pager": ({"webhook": {"url": "https://x.example"}},)}))
 
 
+def test_a_route_that_no_team_has_is_refused(deployment: Deployment) -> None:
+    teams = {"orders": {"security": ({"webhook": {"url": "https://x.example"}},)}}
+
+    with pytest.raises(
+        ValueError, match=r"alerting\.teams\.orders: there is no route 'security'; there are page, ticket"
+    ):
+        receivers_of(replace(deployment, alerting=Alerting(teams=teams)))
+
+
+def test_a_secret_in_a_teams_receiver_is_refused_too(deployment: Deployment) -> None:
+    teams = {"orders": {"page": ({"opsgenie": {"api_key": SECRET}},)}}
+
+    with pytest.raises(
+        ValueError, match=r"alerting\.teams\.orders\.page\[0\]\.opsgenie\.api_key: no secret"
+    ) as refused:
+        receivers_of(replace(deployment, alerting=Alerting(teams=teams)))
+
+    assert SECRET not in str(refused.value)
+
+
 def test_what_the_user_says_stands_and_the_rest_is_ours(deployment: Deployment) -> None:
     email = {**EMAIL, "headers": {"X-Team": "identity"}, "html": "mine"}
 
@@ -85,6 +105,12 @@ def test_the_end_of_the_sign_of_life_is_not_taken_for_another_one(deployment: De
 
     ((_, fields),) = deadman.configs
     assert fields["send_resolved"] is False
+
+
+def test_a_team_has_a_receiver_for_each_route_that_it_wants_to_itself(deployment: Deployment) -> None:
+    names = [receiver.name for receiver in receivers_of(deployment)]
+
+    assert names[-3:] == ["page-orders-team", "page-gateway", "ticket-gateway"]
 
 
 def test_nobody_is_there_only_when_needed(deployment: Deployment) -> None:

@@ -67,6 +67,7 @@ def test_hours_of_one_day_are_one_span(start: str, end: str, span: tuple[str, st
         ("", "8:00", "", "maintenance patching: '8:00' is no time of day; write 08:00"),
         ("", "08:00", "25:00", "'25:00' is no time of day"),
         ("", "08:00", "08:00", "it ends when it starts, at 08:00"),
+        ("", "24:00", "04:00", "it starts at the day's end"),
     ],
 )
 def test_days_and_hours_that_there_are_not_are_refused(days: str, start: str, end: str, told: str) -> None:
