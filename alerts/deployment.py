@@ -124,16 +124,16 @@ class Deployment:
 
     def checks_of(self, slo: Slo) -> tuple[Check, ...]:
         """The checks that feed this objective."""
-        return tuple(
-            check for check in self.checks if check.probe in slo.sli.probes and self._covers(slo, check.issuer.name)
-        )
+        # Once for all checks: there are thousands.
+        probes, among, named = slo.sli.probes, bool(slo.issuers), frozenset(slo.issuers or self._named(slo))
+        return tuple(check for check in self.checks if check.probe in probes and (check.issuer.name in named) is among)
 
     def matchers_of(self, slo: Slo) -> tuple[Matcher, ...]:
         """What narrows the SLI's series to the issuers of this objective."""
         if slo.issuers:
-            return (Matcher(m.ISSUER, "=~", "|".join(slo.issuers)),)
+            return (Matcher(m.ISSUER, "=" if len(slo.issuers) == 1 else "=~", "|".join(slo.issuers)),)
         named = self._named(slo)
-        return (Matcher(m.ISSUER, "!~", "|".join(named)),) if named else ()
+        return (Matcher(m.ISSUER, "!=" if len(named) == 1 else "!~", "|".join(named)),) if named else ()
 
     def tiers_of(self, slo: Slo) -> tuple[Tier, ...]:
         """The tiers that can fire: one whose threshold is 1 or more, or longer than the window, never does."""
@@ -146,14 +146,12 @@ class Deployment:
     def expected_runs(self, slo: Slo, window: timedelta) -> int:
         """Runs in that window for the client (or issuer) with the fewest."""
         rates: dict[tuple[str, str], float] = {}
+        issuer_wide = slo.sli.issuer_wide
         for check in self.checks_of(slo):
-            key = (check.issuer.name, "" if slo.sli.issuer_wide else check.target)
+            key = (check.issuer.name, "" if issuer_wide else check.target)
             regions = len(check.regions) or len(self.regions)
             rates[key] = rates.get(key, 0) + regions / check.interval
         return int(min(rates.values()) * self.paced(window).total_seconds())
-
-    def _covers(self, slo: Slo, issuer: str) -> bool:
-        return issuer in slo.issuers if slo.issuers else issuer not in self._named(slo)
 
     def _named(self, slo: Slo) -> tuple[str, ...]:
         return tuple(issuer for other in self.slos if other.sli is slo.sli for issuer in other.issuers)
