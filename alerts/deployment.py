@@ -56,10 +56,10 @@ class OfficeHours:
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """A time in which pages, tickets and drills about these issuers (none: all) reach nobody; budgets count on.
+    """A time in which alerts about these issuers (none: all) reach nobody, but for those of security.
 
-    Security is told all the same, and so are the sign of life and alerts that are about no issuer, such as an agent
-    that is gone. Hours may pass midnight: 22:00 to 04:00 ends on the next day.
+    Alerts about no issuer are told too: the sign of life, an agent that is gone. Budgets count on. Hours may pass
+    midnight: 22:00 to 04:00 ends on the next day.
     """
 
     name: str

@@ -39,9 +39,9 @@ class OfficeHoursModel(Model):
 
 
 class MaintenanceModel(Model):
-    """A recurring time in which pages, tickets and drills reach nobody.
+    """A recurring time in which alerts about issuers reach nobody, but for those of security.
 
-    Security, the sign of life and alerts that are about no issuer are told all the same. Budgets count on.
+    Alerts about no issuer are told too: the sign of life, an agent that is gone. Budgets count on.
     """
 
     name: Name

@@ -91,11 +91,13 @@ def _alertmanager(material: Material) -> Files:
 
 
 def _kubernetes(material: Material) -> Files:
-    from alerts.kubernetes import alertmanager_config, prometheus_rules
+    from alerts.kubernetes import alertmanager_config, alertmanager_secret, prometheus_rules
 
+    deployment, alerts = material.deployment, material.alerts
     return {
-        "kubernetes/prometheusrule.yaml": prometheus_rules(material.deployment, material.groups),
-        "kubernetes/alertmanagerconfig.yaml": alertmanager_config(material.deployment, material.alerts),
+        "kubernetes/prometheusrule.yaml": prometheus_rules(deployment, material.groups),
+        "kubernetes/alertmanagerconfig.yaml": alertmanager_config(deployment, alerts),
+        "kubernetes/alertmanager-secret.yaml": alertmanager_secret(deployment, alerts),
     }
 
 
@@ -131,7 +133,7 @@ def _runbooks(material: Material) -> Files:
 KINDS: tuple[Kind, ...] = (
     Kind("rules", "Recording and alerting rules for Prometheus, and promtool tests for them.", _rules),
     Kind("alertmanager", "Alertmanager's routes, inhibition and message templates, and route tests.", _alertmanager),
-    Kind("kubernetes", "The same for prometheus-operator: PrometheusRule and AlertmanagerConfig.", _kubernetes),
+    Kind("kubernetes", "The same for prometheus-operator: PrometheusRule, AlertmanagerConfig or Secret.", _kubernetes),
     Kind("objectives", "The objectives in the shapes of OpenSLO and Sloth.", _objectives),
     Kind("dashboards", "Grafana dashboards, and provisioning for them and their data source.", _dashboards),
     Kind("runbooks", "A page for every alert and every reason, as Markdown and as a site that works offline.", _runbooks),

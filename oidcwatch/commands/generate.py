@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DIFFERS = 1
 """Exit code when something is not current, or when the parts do not fit together."""
 
+_ROUTED = frozenset({"alertmanager", "kubernetes"})  # the kinds that say who is told
+
 app = typer.Typer(
     help="Write rules, dashboards, runbooks and Alertmanager's configuration from one catalogue.", no_args_is_help=True
 )
@@ -81,6 +83,8 @@ def kubernetes(
     prometheus: PrometheusOption = PrometheusVersion.THREE,
 ) -> None:
     """PrometheusRule and AlertmanagerConfig for prometheus-operator.
+
+    Use the Secret in place of the AlertmanagerConfig where that leaves something out: it holds the whole configuration.
 
     \b
     Example:
@@ -165,6 +169,8 @@ def _run(
     for problem in broken:
         typer.echo(problem, err=True)
     _report(change, out, len(files), check=check)
+    if _ROUTED.intersection(kind.name for kind in kinds):
+        _warn_of_silence(material)
     if broken or (check and change):
         raise typer.Exit(DIFFERS)
 
@@ -173,6 +179,15 @@ def _broken(material: Material, files: Files) -> tuple[str, ...]:
     from oidcwatch.closed_loop import broken_links
 
     return broken_links(material, files)
+
+
+def _warn_of_silence(material: Material) -> None:
+    from alerts.routes import unattended
+
+    for route in unattended(material.deployment, material.alerts):
+        typer.echo(
+            f"warning: nobody is told of alerts that take the route {route}: add alerting.receivers.{route}", err=True
+        )
 
 
 def _report(change: Difference, out: Path, count: int, *, check: bool) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from alerts.routes import DESTINATIONS
 from oidcwatch.config import load_both
 from oidcwatch.generation import KINDS, MANIFEST, RULES, deployment_of, generated, material_of
 
@@ -41,9 +42,12 @@ def issuer(number: int, clients: int) -> dict[str, Any]:
 
 
 def write(path: Path, issuers: int = 1, clients: int = 1) -> Path:
-    """A configuration with so many issuers."""
+    """A configuration with so many issuers, and somebody behind every route."""
     regions = {"region": {"name": "north"}, "other_regions": [{"name": "south"}]}
-    path.write_text(yaml.safe_dump({**regions, "issuers": [issuer(each, clients) for each in range(issuers)]}))
+    told = [{"webhook": {"url": "https://alerts.example"}}]
+    alerting = {"receivers": {each.name: told for each in DESTINATIONS}}
+    watched = [issuer(each, clients) for each in range(issuers)]
+    path.write_text(yaml.safe_dump({**regions, "issuers": watched, "alerting": alerting}))
     return path
 
 
@@ -131,6 +135,21 @@ def test_one_kind_alone_is_written(kind: str, run: Run, tmp_path: Path) -> None:
 
     assert (done.returncode, done.stderr) == (CURRENT, "")
     assert {path.name for path in (tmp_path / "generated").iterdir()} == FOLDERS[kind] | {MANIFEST}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("kind", "told"), [("alertmanager", True), ("kubernetes", True), ("all", True), ("rules", False)]
+)
+def test_routes_that_reach_nobody_are_named_and_do_no_harm(kind: str, told: bool, run: Run, tmp_path: Path) -> None:
+    config = yaml.safe_load((tmp_path / "oidcwatch.yaml").read_text())
+    del config["alerting"]["receivers"]["page"]
+    (tmp_path / "oidcwatch.yaml").write_text(yaml.safe_dump(config))
+
+    done = run(kind)
+
+    warning = "warning: nobody is told of alerts that take the route page: add alerting.receivers.page\n"
+    assert (done.returncode, done.stderr) == (CURRENT, warning if told else "")
 
 
 @pytest.mark.process
