@@ -59,8 +59,13 @@ format: $(READY) ## Format the code and mend what the linter can
 	$(BIN)/ruff format
 
 .PHONY: generate
-generate: $(READY) ## Write the generated documentation anew
+generate: $(READY) ## Write everything that is generated and committed anew: examples, reference, golden files
+	@$(BIN)/oidcwatch generate all -c examples/oidcwatch.yaml -o examples/generated/oidcwatch | tail -1
+	@for name in keycloak node-oidc-provider; do for kind in rules alertmanager; do \
+	  $(BIN)/oidcwatch generate $$kind -c examples/$$name.yaml -o examples/generated/$$name | tail -1; \
+	done; done
 	$(BIN)/oidcwatch docs --write
+	OIDCWATCH_WRITE_GOLDEN=1 $(BIN)/pytest -q -k golden tests/alerts tests/dashboards tests/runbooks
 
 .PHONY: real
 real: $(READY) parts ## Start Keycloak and node-oidc-provider and run their examples against them

@@ -120,7 +120,7 @@ def _refresh_loop(deployment: Deployment, checks: tuple[Check, ...]) -> Alert:
     selector = f"{m.TOKEN_RESPONSES.name}{{{Matcher(m.GRANT.name, '=', Grant.REFRESH_TOKEN)}}}"
     seen = f"sum by ({_TARGET}) (increase({selector}[{duration(paced)}]))"
     seconds = f"{paced.total_seconds():g}"
-    due = f"sum by ({_TARGET}) ({seconds} / {m.INTERVAL.name}{{{Matcher(m.PROBE, '=', 'refresh')}}})"
+    due = f"sum by ({_TARGET}) ({seconds} / ({m.INTERVAL.name}{{{Matcher(m.PROBE, '=', 'refresh')}}} > 0))"
     title = f"Refreshes in {duration(window)}, as a multiple of those that are due"
     return Alert(
         name="OidcRefreshLoop",
@@ -129,6 +129,7 @@ def _refresh_loop(deployment: Deployment, checks: tuple[Check, ...]) -> Alert:
         role=Role.CAUSE,
         level=Level.TARGET,
         any_of=((Condition(title, f"{seen} / {due}", ">", _LOOP),),),
+        lasting=timedelta(minutes=1),
         summary=f"{AT_TARGET}: {_VALUE} times as many refreshes as are due in {duration(window)}",
         impact="The provider may limit the rate, or take a token that is used twice for theft and end the session.",
         about="Requests with a refresh token at the token endpoint against one for each interval and region.",

@@ -39,8 +39,13 @@ def runbook_url(alerting: Alerting, alert_name: str) -> str:
 
 
 def dashboard_url(alerting: Alerting, alert: Alert) -> str:
-    """The alert's panel with the variables of the firing alert: a Prometheus template."""
-    variables = "".join(f"&var-{name}={{{{ $labels.{name} | urlquery }}}}" for name in _VARIABLES[alert.level])
+    """The alert's panel with the variables of the firing alert: a Prometheus template. ANY is left out: it is no
+    regular expression, and the dashboard shows everything without it.
+    """
+    variables = "".join(
+        f'{{{{ if ne $labels.{name} "{ANY}" }}}}&var-{name}={{{{ $labels.{name} | urlquery }}}}{{{{ end }}}}'
+        for name in _VARIABLES[alert.level]
+    )
     return f"{alerting.grafana_url}/d/{ONCALL}?viewPanel={panel_id(alert.name)}{variables}"
 
 

@@ -180,23 +180,24 @@ def _cases(deployment: Deployment, alerts: Sequence[Alert]) -> Iterator[_Case]:
 
     Hundreds of teams without receivers would all say the same.
     """
-    candidates = {team: tuple(_subjects(deployment, team)) for team in Team}
+    subjects = {team: _subjects(deployment, team) for team in Team}
     for alert in alerts:
-        seen: set[str] = set()
-        fixed = "" if isinstance(alert.owner, Team) else alert.owner
-        for issuer, target, owner in candidates[alert.owner if isinstance(alert.owner, Team) else Team.ISSUER]:
-            case = _Case(alert, issuer, target, fixed or owner)
-            team = case.owner if case.owner in deployment.alerting.teams else ""
-            if team not in seen:
-                seen.add(team)
-                yield case
+        if isinstance(alert.owner, Team):
+            yield from (_Case(alert, *subject) for subject in subjects[alert.owner])
+        else:
+            issuer, target, _ = subjects[Team.ISSUER][0]
+            yield _Case(alert, issuer, target, alert.owner)
 
 
-def _subjects(deployment: Deployment, team: Team) -> Iterator[tuple[str, str, str]]:
-    """Issuer, client and owner, of everything that has an owner of this kind; an example where there is nothing."""
+def _subjects(deployment: Deployment, team: Team) -> tuple[tuple[str, str, str], ...]:
+    """Issuer, client and owner: the first of each team that makes a difference, or an example if nothing is watched."""
+    alerting = deployment.alerting
+    first: dict[str, tuple[str, str, str]] = {}
     for issuer in deployment.issuers or (Issuer("acme", ""),):
         for client in issuer.clients or (Client("portal", "portal"),):
-            yield issuer.name, client.name, deployment.alerting.team_of(issuer, client if team is Team.CLIENT else None)
+            owner = alerting.team_of(issuer, client if team is Team.CLIENT else None)
+            first.setdefault(owner if owner in alerting.teams else "", (issuer.name, client.name, owner))
+    return tuple(first.values())
 
 
 def _labels(deployment: Deployment, case: _Case, drill: str) -> tuple[tuple[str, str], ...]:

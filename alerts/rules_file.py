@@ -82,9 +82,16 @@ def _is_same_in_c(value: object) -> bool:
             return True
 
 
+_HEAD = """\
+# Written by `oidcwatch generate`; a change by hand is lost at the next call.
+# Whose an issuer is comes from a group of constants, and budgets are summed up in groups that run seldom:
+# pint file/disable rule/dependency
+"""
+
+
 def rules_yaml(deployment: Deployment) -> str:
     """The whole rule file."""
-    return dump({"groups": [group_document(group, deployment) for group in groups_of(deployment)]})
+    return _HEAD + dump({"groups": [group_document(group, deployment) for group in groups_of(deployment)]})
 
 
 def group_document(group: Group, deployment: Deployment) -> dict[str, Any]:

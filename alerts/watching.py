@@ -160,9 +160,11 @@ def _coverage(deployment: Deployment) -> Alert:
 
 def _unseen(deployment: Deployment) -> Alert:
     missing = f"{REGION_EXPECTED} unless on ({m.REGION}) {m.REGION_INFO.name}"
+    shown = f"count({REGION_EXPECTED} and on ({m.REGION}) {m.REGION_INFO.name})"
+    series = f"count({REGION_EXPECTED}) - ({shown} or vector(0))"
     return _watcher(
         deployment, "OidcRegionUnseen", Severity.TICKET,
-        Condition("Configured regions that no agent shows", f"count({missing}) or vector(0)", ">", Decimal(0)),
+        Condition("Configured regions that no agent shows", series, ">", Decimal(0)),
         summary=f"{{{{ $value }}}} of {len(deployment.regions)} configured regions are shown by no agent:{_each(missing)}",
         impact="None for users. Nobody looks from there.",
         about="Each agent exposes the regions that it looks from. The configuration names one that none does: its "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exporters.metrics import PROBE_METRICS, WATCHER_METRICS
 from exporters.slis import SLIS
+from oidcwatch import documentation_alerts as generated_pages
 from oidcwatch import documentation_pages as pages
 from oidcwatch.documentation_commands import command_names, commands_page
 from oidcwatch.documentation_config import configuration_page
@@ -41,6 +42,8 @@ PAGES: tuple[Page, ...] = (
     Page(
         "metrics", "Metrics", pages.metrics_page, lambda: tuple(row.name for row in (*PROBE_METRICS, *WATCHER_METRICS))
     ),
+    Page("alerts", "Alerts", generated_pages.alerts_page, generated_pages.alert_names),
+    Page("panels", "Dashboards and their panels", generated_pages.panels_page, generated_pages.dashboard_names),
     Page("configuration", "Configuration", configuration_page, lambda: ("Configuration",)),
 )
 

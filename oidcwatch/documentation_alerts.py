@@ -62,8 +62,8 @@ def _row(alert: Alert) -> tuple[str, ...]:
     return (f"{anchor(alert.name)}{code(alert.name)}", severity, alert.role, when, runbook, str(panel_id(alert.name)))
 
 
-def panel_names() -> tuple[str, ...]:
-    """The dashboards."""
+def dashboard_names() -> tuple[str, ...]:
+    """The uid of every dashboard."""
     return tuple(board["uid"] for board in _dashboards().values())
 
 

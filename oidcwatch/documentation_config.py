@@ -76,6 +76,8 @@ def _references(part: Schema, suffix: str = "") -> Iterator[tuple[str, str]]:
         yield from _references(part["items"], f"{suffix}[]")
     if isinstance(part.get("additionalProperties"), dict):
         yield from _references(part["additionalProperties"], f"{suffix}.*")
+    for values in part.get("patternProperties", {}).values():
+        yield from _references(values, f"{suffix}.*")
 
 
 def _type(part: Schema) -> str:

@@ -87,7 +87,7 @@ def kubernetes(
     Use the Secret in place of the AlertmanagerConfig where that leaves something out: it holds the whole configuration.
 
     \b
-    Example:
+    Examples:
       oidcwatch generate kubernetes -o deploy && kubectl apply -f deploy/kubernetes
     """
     _run(("kubernetes",), config, out, check, prometheus, 1)
@@ -100,7 +100,7 @@ def objectives(
     """The objectives in the shapes of OpenSLO and Sloth, for tools that read those.
 
     \b
-    Example:
+    Examples:
       oidcwatch generate objectives
     """
     _run(("objectives",), config, out, check, PrometheusVersion.DEBIAN, 1)
@@ -113,7 +113,7 @@ def dashboards(
     """Grafana dashboards (executive, on-call, debug, drill), and provisioning for them and their data source.
 
     \b
-    Example:
+    Examples:
       oidcwatch generate dashboards -o /etc/grafana/oidcwatch
     """
     _run(("dashboards",), config, out, check, PrometheusVersion.DEBIAN, 1)
@@ -126,7 +126,7 @@ def runbooks(
     """A page for every alert and every reason, as Markdown and as a site that needs no server.
 
     \b
-    Example:
+    Examples:
       oidcwatch generate runbooks && xdg-open generated/runbooks/index.html
     """
     _run(("runbooks",), config, out, check, PrometheusVersion.DEBIAN, 1)

@@ -80,6 +80,18 @@ def test_the_routes_are_those_of_the_file_in_camel_case(deployment: Deployment) 
     assert set(spec["inhibitRules"][0]) == {"sourceMatch", "targetMatch", "equal"}
 
 
+def test_a_team_has_its_route_there_too(deployment: Deployment) -> None:
+    orders = {"orders-team": {"page": ({"webhook": {"url": "https://orders.example"}},)}}
+
+    spec = _config(replace(deployment, alerting=replace(deployment.alerting, teams=orders)))["spec"]
+
+    (page,) = [route for route in spec["route"]["routes"] if route["receiver"] == "page"]
+    own = page["routes"][0]
+    assert own["receiver"] == "page-orders-team"
+    assert own["matchers"] == [{"name": "owner", "matchType": "=", "value": "orders-team"}]
+    assert "page-orders-team" in [receiver["name"] for receiver in spec["receivers"]]
+
+
 def test_hours_are_said_without_a_time_zone(deployment: Deployment) -> None:
     intervals = {each["name"]: each["timeIntervals"] for each in _config(deployment)["spec"]["muteTimeIntervals"]}
 
