@@ -62,7 +62,7 @@ def test_what_is_shared_is_written_as_an_alias_in_both() -> None:
 
 @pytest.mark.process
 def test_without_libyaml_the_files_are_the_same(deployment: Deployment) -> None:
-    text = rules_yaml(deployment)
+    text = dump(yaml.safe_load(rules_yaml(deployment)))
     program = (
         "import sys\n"
         "sys.modules['yaml._yaml'] = None\n"  # as where PyYAML was built without libyaml
