@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -46,8 +46,8 @@ SPEED = 15
 """Five minutes of the rules pass in twenty seconds."""
 OFTEN, SELDOM = 10, 20
 """Seconds between two runs of a check; logins are the ones that cost something."""
-READY, FOUND, ANSWERED = 180.0, 360.0, 120.0
-"""Seconds at most: for a first success of every check, for all alerts and runbooks, for one runbook."""
+READY, FOUND, ANSWERED, ENDED = 180.0, 360.0, 120.0, 15.0
+"""Seconds at most: a first success of every check, all alerts and runbooks, one runbook, the end of an agent."""
 AT_ONCE = 2
 _SCRAPE = timedelta(seconds=5)
 _USERS = MappingProxyType({"login": "alice", "refresh": "synthetic-eu"})
@@ -253,8 +253,15 @@ def _start_agent(parts: ExitStack, folder: Path, document: Mapping[str, Any], re
     own = {**document, "region": {"name": region}, "other_regions": others, "agent": agent}
     config.write_text(yaml.safe_dump(own, sort_keys=False))
     command = [sys.executable, "-m", "oidcwatch", "run", "-c", str(config)]
-    parts.enter_context(running(command, environ=environ, cwd=folder, log=folder / f"agent-{region}.log"))
+    process = parts.enter_context(running(command, environ=environ, cwd=folder, log=folder / f"agent-{region}.log"))
+    parts.callback(_end, process)  # before its group is: an agent whose browser is gone cannot tidy up behind it
     return place
+
+
+def _end(agent: subprocess.Popen[bytes]) -> None:
+    agent.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        agent.wait(ENDED)
 
 
 # Fixtures.
