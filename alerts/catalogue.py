@@ -9,11 +9,10 @@ from alerts import series as s
 from alerts.burn import burn_alerts
 from alerts.causes import cause_groups
 from alerts.deployment import Deployment
-from alerts.model import Alert, Group, Recording
+from alerts.model import OWNER, Alert, Group, Recording
 from alerts.recording import objective_groups
 from alerts.watching import watching_groups
 from exporters import metrics as m
-from probes.reasons import Owner
 
 _MINUTE = timedelta(minutes=1)
 
@@ -22,14 +21,11 @@ _Builder = Callable[[Deployment], Iterator[Group]]
 
 def _owners(deployment: Deployment) -> Iterator[Group]:
     """Who is called for each issuer and client, as series that rules join: one rule then serves every issuer."""
-    named = deployment.alerting.owners
-    rules = []
+    team_of, rules = deployment.alerting.team_of, []
     for issuer in deployment.issuers:
-        team = issuer.owner or named.get(Owner.IDENTITY_PROVIDER, Owner.IDENTITY_PROVIDER.value)
-        rules.append(Recording(s.ISSUER_OWNER, "vector(1)", {m.ISSUER: issuer.name, "owner": team}))
+        rules.append(Recording(s.ISSUER_OWNER, "vector(1)", {m.ISSUER: issuer.name, OWNER: team_of(issuer)}))
         for client in issuer.clients:
-            owner = client.owner or named.get(Owner.APPLICATION, "") or team
-            labels = {m.ISSUER: issuer.name, m.TARGET: client.name, "owner": owner}
+            labels = {m.ISSUER: issuer.name, m.TARGET: client.name, OWNER: team_of(issuer, client)}
             rules.append(Recording(s.CLIENT_OWNER, "vector(1)", labels))
     yield Group("oidc-owners", _MINUTE, tuple(rules))
 

@@ -6,22 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from enum import StrEnum
 from types import MappingProxyType
 
+from alerts.prometheus_version import PrometheusVersion
 from alerts.windows import TIERS, Tier
 from exporters import metrics as m
 from exporters.slis import SLIS, Matcher, Sli
 from probes.model import Check
 from probes.reasons import Owner
 from probes.subjects import Client, Issuer, Region
-
-
-class PrometheusVersion(StrEnum):
-    """Which fields rule files may have."""
-
-    DEBIAN = "2.42"  # no group labels, no query_offset, no fuzzy_compare in unit tests
-    THREE = "3"
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,8 @@ class ClientModel(Model):
     client_id: Text
     """Identifier at the provider."""
     owner: FreeText = ""
-    """Who is called when its registration or secret is at fault; the issuer's owner when absent."""
+    """Who is called when its registration or secret is at fault; when absent the `application` of alerting.owners, or
+    the issuer's owner."""
     auth: Auth = Auth()
     """How the client authenticates at the token endpoint."""
     scopes: list[Scope] = Field(default_factory=lambda: ["openid"])

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alerts.catalogue import alerts_in, groups_of
-from alerts.deployment import Deployment, PrometheusVersion
+from alerts.deployment import Deployment
 from alerts.model import Alert, Group
+from alerts.prometheus_version import PrometheusVersion
 from oidcwatch.config import Loaded
 from oidcwatch.config_build import checks_in, every_region
 

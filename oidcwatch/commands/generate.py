@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alerts.deployment import PrometheusVersion
+from alerts.prometheus_version import PrometheusVersion
 from oidcwatch.commands.common import DEFAULT_CONFIG, ConfigOption, fail, load_both_or_exit
 
 if TYPE_CHECKING:

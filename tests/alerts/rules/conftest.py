@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from alerts.deployment import DEFAULT_SLOS, Deployment, PrometheusVersion, Slo
+from alerts.deployment import DEFAULT_SLOS, Deployment, Slo
+from alerts.prometheus_version import PrometheusVersion
 from alerts.rules_file import rules_yaml
 from alerts.unit_tests import unit_tests_yaml
 from exporters.slis import BY_NAME
