@@ -26,9 +26,14 @@ browser:
 	@deploy/install.sh browser
 
 .PHONY: parts
-parts: $(READY) ## Install the real parts that the tests run against (apt, npm, Maven); repeating it changes nothing
+parts: $(READY) ## Install the real parts that the tests run against (apt, npm, Go, Maven); repeating it changes nothing
 	@deploy/install.sh all
 	$(BIN)/python -m sandbox.peers install
+	$(BIN)/python -m drills.canaries
+
+.PHONY: canaries
+canaries: $(READY) ## Build the verifiers of other languages that drills measure (npm, Go, Maven); half a minute
+	$(BIN)/python -m drills.canaries
 
 .PHONY: demo
 demo: $(READY) browser ## Run every kind of probe against the embedded provider, from three regions
