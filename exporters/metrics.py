@@ -208,11 +208,27 @@ JWKS_AGREEMENT = Metric(
     "oidc_jwks_agreement_ratio", _G, "Share of samples of the last poll that saw the most common key set.",
     unit="ratio", initial=_ABSENT, quantity=_Q.JWKS_AGREEMENT,
 )  # fmt: skip
+JWKS_LEAD = Metric(
+    "oidc_jwks_rotation_lead_seconds", _G,
+    "Time from the publication of the key that was last taken into use, in every region, to its first token.",
+    unit="seconds", initial=_ABSENT, quantity=_Q.JWKS_LEAD,
+)  # fmt: skip
+JWKS_OVERLAP = Metric(
+    "oidc_jwks_rotation_overlap_seconds", _G,
+    "Time from the last token of the key that was last removed to the last sight of it in the key set.",
+    unit="seconds", initial=_ABSENT, quantity=_Q.JWKS_OVERLAP,
+)  # fmt: skip
+JWKS_KEY_AGE = Metric(
+    "oidc_jwks_active_key_age_seconds", _G,
+    "Time since the oldest key that signs was first seen; it is at least that old.",
+    unit="seconds", initial=_ABSENT, quantity=_Q.JWKS_KEY_AGE,
+)  # fmt: skip
 
 PROBE_METRICS: tuple[Metric, ...] = (
     *(RUNS, FIRST_TRIES, FAILURES, FAILED_STEPS, SUCCESS, LAST_RUN, LAST_SUCCESS, INTERVAL, DURATION, STEP_DURATION),
     *(VALIDATIONS, INVALIDS, TOKEN_RESPONSES, TOKEN_LIFETIME, CLOCK_OFFSET, TLS_EXPIRY),
     *(JWKS_KEYS, JWKS_LAST_FETCH, JWKS_LAST_CHANGE, JWKS_MAX_AGE, JWKS_AGREEMENT),
+    *(JWKS_LEAD, JWKS_OVERLAP, JWKS_KEY_AGE),
 )
 
 # --- the watcher's own metrics ----------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from exporters.artifacts import ArtifactStore
+from exporters.ledger import KEYS, LedgerStore
 from exporters.pages import ReloadError, View, make_app
 from exporters.prometheus import PrometheusExporter
 from exporters.results import ResultsBook
@@ -64,6 +65,7 @@ class Agent:
     _exporter: PrometheusExporter = field(init=False)
     _artifacts: ArtifactStore = field(init=False)
     _history: RunStore = field(init=False)
+    _ledgers: LedgerStore = field(init=False)
     _drills: DrillSwitch = field(init=False)
     _probes: dict[tuple[str, str], Probe] = field(default_factory=dict)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -91,6 +93,8 @@ class Agent:
             clock=self.clock,
             on_failure=self._metrics.run_not_kept,
         )
+        self._ledgers = LedgerStore(agent.data_dir / KEYS)
+        self._workshop.memory.keep = self._ledgers.keep
         self._drills = DrillSwitch(self.clock, self._issuers, self._drills_changed)
         self._schedule = Schedule(
             self._run, self._metrics, spread=agent.start_spread, jitter=agent.jitter, at_once=agent.max_runs_at_once
@@ -163,8 +167,16 @@ class Agent:
         self.book.configure(settings.checks)
         self._workshop, self._probes, self.settings = workshop, probes, settings
         workshop.forget()
+        self._recall(settings)
         self._schedule.place(jobs)
         self._metrics.config_loaded(self.clock())
+
+    def _recall(self, settings: Settings) -> None:
+        """Takes up the key ledgers of issuers that are new here where an earlier agent, or configuration, left them."""
+        ledgers = self._workshop.memory.ledgers
+        for issuer in settings.issuers:
+            if (issuer.name, issuer.url) not in ledgers:
+                ledgers[issuer.name, issuer.url] = self._ledgers.read(issuer)
 
     def _issuers(self) -> frozenset[str]:
         return frozenset(issuer.name for issuer in self.settings.issuers)
@@ -241,6 +253,7 @@ class Agent:
         self._drills.close()
         await self._workshop.close()
         await asyncio.to_thread(self._history.close)
+        await asyncio.to_thread(self._ledgers.close)
         server.should_exit = True
         await asyncio.wait({pages}, timeout=drain)
         pages.cancel()

@@ -52,12 +52,6 @@ def _plain_http(settings: Settings) -> Iterator[str]:
             yield f"issuer {issuer.name}: plain http beyond this machine: passwords and tokens travel unencrypted"
 
 
-def _key_lead(settings: Settings) -> Iterator[str]:
-    for issuer in settings.issuers:
-        if issuer.policy.min_key_lead:
-            yield f"issuer {issuer.name}: policy.min_key_lead is known, but no probe measures the lead of keys yet"
-
-
 def _one_region(settings: Settings) -> Iterator[str]:
     if len(settings.regions) == 1 and not settings.references:
         yield (
@@ -72,7 +66,6 @@ _RULES: tuple[_Rule, ...] = (
     _refresh_without_offline_access,
     _client_credentials_of_a_public_client,
     _plain_http,
-    _key_lead,
     _one_region,
 )
 

@@ -22,7 +22,7 @@ from exporters.metrics import (
 from exporters.slis import SLIS, Selector, Sli, slis_of
 from oidcwatch.config_duration import format_duration
 from oidcwatch.documentation_markdown import anchor, anchor_of, code, codes, link, table
-from probes.checks import access_token, callback, discovery, id_token, jwks, signature, token, userinfo
+from probes.checks import access_token, callback, discovery, id_token, jwks, rotation, signature, token, userinfo
 from probes.checks.base import ProtocolCheck
 from probes.model import Stage
 from probes.reasons import ROWS, ReasonRow, SliClass
@@ -32,6 +32,7 @@ from probes.registry import PROBES, ProbeKind
 CHECKS: tuple[tuple[str, tuple[ProtocolCheck[Any], ...]], ...] = (
     ("Discovery document", (*discovery.ANSWER, *discovery.DOCUMENT)),
     ("Key set", (*jwks.ANSWER, *jwks.KEYS)),
+    ("Key rotation, from the key ledger", rotation.ROTATION),
     ("Authorization response", callback.CALLBACK),
     ("Token response", (*token.SUCCESS, *token.ERRORS)),
     ("ID token", (*signature.ID_TOKEN, *id_token.CLAIMS)),

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from probes.cache_control import cache_control
-from probes.checks import jwks
+from probes.checks import jwks, rotation
 from probes.checks.base import has_failure, run_checks
 from probes.checks.jwks import JwksAnswer
+from probes.checks.rotation import Rotation
 from probes.http import Http, Response
 from probes.keys import KeySet, parse_keys
+from probes.ledger import ExposureSeen, Ledger, SetSeen, signature_keys
+from probes.ledger_measures import active_age, last_lead, last_overlap
 from probes.memory import Memory, SeenKeys
 from probes.metadata import Metadata, host_of, require_endpoint
 from probes.model import Check, Finding, Quantity, Reason, Severity, Stage
@@ -64,8 +67,12 @@ class JwksProbe:
                     neighbours=self.memory.issuers_at(host_of(response.url)),
                 ),
             )
+            exposed = signature_keys(key for key in keys.keys if key.private)
+            if exposed:
+                self.memory.observe(check.issuer, ExposureSeen(now, self.region, exposed))
             if len(set(samples)) == 1 and not has_failure(f for f in findings if f.check_id not in _OF_A_CHANGE):
                 findings += self._remember(check, keys, response, now, steps)
+                findings += self._enter(check, keys, response, now, steps)
             steps.judge(findings)
 
     async def _metadata(self, check: Check, place: tuple[str, str], steps: Steps) -> Metadata:
@@ -112,6 +119,14 @@ class JwksProbe:
             )
         ]
 
+    def _enter(self, check: Check, keys: KeySet, response: Response, now: datetime, steps: Steps) -> list[Finding]:
+        """Enters a sound set in the key ledger, and judges and measures rotations by it."""
+        seen = SetSeen(now, self.region, signature_keys(keys.keys), check.interval)
+        ledger = self.memory.observe(check.issuer, seen)
+        _measure_rotation(ledger, now, steps)
+        max_age = cache_control(response.headers).max_age
+        return run_checks(rotation.ROTATION, Rotation(check.issuer, ledger, self.region, now, max_age))
+
     def _measure(self, issuer: str, keys: KeySet, response: Response, seen: SeenKeys, steps: Steps) -> None:
         active = self.memory.signing_kids.get(issuer)
         signing = [key for key in keys.keys if key.signs and key.public is not None]
@@ -124,6 +139,17 @@ class JwksProbe:
         max_age = cache_control(response.headers).max_age
         if max_age is not None:
             steps.measure(Quantity.JWKS_MAX_AGE, max_age)
+
+
+def _measure_rotation(ledger: Ledger, now: datetime, steps: Steps) -> None:
+    measured = {
+        Quantity.JWKS_LEAD: last_lead(ledger),
+        Quantity.JWKS_OVERLAP: last_overlap(ledger),
+        Quantity.JWKS_KEY_AGE: active_age(ledger, now),
+    }
+    for quantity, value in measured.items():
+        if value is not None:
+            steps.measure(quantity, value)
 
 
 _OF_A_CHANGE = frozenset({"ROT-02", "ROT-07", "ROT-08"})

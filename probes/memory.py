@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from probes.documents import JsonObject
 from probes.keys import KeySet
+from probes.ledger import Event, Ledger, Observation, observe
 from probes.metadata import Metadata
+from probes.subjects import Issuer
 
 K = TypeVar("K")
 
@@ -39,7 +41,10 @@ class Session:
 
 @dataclass(slots=True)
 class Memory:
-    """Keyed by names of the configuration, so it never outgrows it. Lost at a restart, which costs one comparison."""
+    """Keyed by names of the configuration, so it never outgrows it.
+
+    Lost at a restart, which costs one comparison; but for the ledgers, which `keep` is given and an agent puts back.
+    """
 
     documents: dict[tuple[str, str], JsonObject] = field(default_factory=dict)
     """Accepted discovery documents by (issuer, region)."""
@@ -54,6 +59,10 @@ class Memory:
     """By (issuer, client id, user name)."""
     sessions: dict[tuple[str, str, str], Session] = field(default_factory=dict)
     """By (issuer, client, region)."""
+    ledgers: dict[tuple[str, str], Ledger] = field(default_factory=dict)
+    """By the issuer's name and URL: under another URL it has other keys."""
+    keep: Callable[[Issuer, Ledger, tuple[Event, ...]], None] = lambda issuer, ledger, events: None
+    """Told each new state of a ledger, and what has happened. Must neither block nor raise."""
     _turns: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
 
     def turn_of(self, issuer: str, username: str) -> asyncio.Lock:
@@ -63,9 +72,17 @@ class Memory:
         """
         return self._turns.setdefault((issuer, username), asyncio.Lock())
 
+    def observe(self, issuer: Issuer, seen: Observation) -> Ledger:
+        """Notes in the issuer's ledger what a probe saw; gives the ledger as it is then."""
+        place = (issuer.name, issuer.url)
+        ledger, events = observe(self.ledgers.get(place, Ledger()), seen)
+        self.ledgers[place] = ledger
+        self.keep(issuer, ledger, events)
+        return ledger
+
     def keep_only(self, issuers: Collection[str]) -> None:
         """Forgets every other issuer, as when the configuration no longer names it."""
-        for by_place in (self.documents, self.metadata, self.oauth_checked, self.keys):
+        for by_place in (self.documents, self.metadata, self.oauth_checked, self.keys, self.ledgers):
             _keep(by_place, lambda place: place[0] in issuers)
         for by_user in (self.subs, self.sessions):
             _keep(by_user, lambda place: place[0] in issuers)

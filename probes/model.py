@@ -171,6 +171,9 @@ class Quantity(StrEnum):
     JWKS_CHANGED = "jwks_changed"  # UNIX seconds when the set last changed as seen from here
     JWKS_MAX_AGE = "jwks_max_age"  # seconds, of Cache-Control
     JWKS_AGREEMENT = "jwks_agreement"  # share of samples with the most common key set, 0..1
+    JWKS_LEAD = "jwks_lead"  # seconds that the key last taken into use was published before its first token
+    JWKS_OVERLAP = "jwks_overlap"  # seconds that the key last removed was published after its last token
+    JWKS_KEY_AGE = "jwks_key_age"  # seconds since the oldest signing key was first seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from probes.checks import access_token, id_token, signature
 from probes.checks.access_token import AccessToken
@@ -13,8 +14,9 @@ from probes.checks.id_token import IdToken
 from probes.checks.signature import SignedToken
 from probes.documents import number
 from probes.http import Http
-from probes.jose import ASYMMETRIC, Jws
-from probes.keys import KeySet
+from probes.jose import ASYMMETRIC, Jws, verify
+from probes.keys import Key, KeySet
+from probes.ledger import KeyFacts, TokenSeen
 from probes.memory import Memory
 from probes.metadata import Metadata
 from probes.model import Attribute, Check, Finding, ProbeFailure, Quantity, Reason, Stage
@@ -105,7 +107,18 @@ class Validator:
             findings = [await self._sampled(finding, token.jws.kid, steps) for finding in findings]
         steps.judge(findings)
         self.memory.signing_kids[self.check.issuer.name] = token.jws.kid
+        self._note(token.jws, verify(token.jws, self.keys, allowed))
         return token.jws
+
+    def _note(self, jws: Jws, key: Key) -> None:
+        """Enters the token in the key ledger. An `exp` beyond the policy's longest life is not believed."""
+        exp = number(jws.claims, "exp")
+        if exp is None or not key.thumbprint:
+            return
+        now, issuer = self.clock(), self.check.issuer
+        left = min(max(exp - now.timestamp(), 0.0), issuer.policy.max_token_lifetime)
+        facts = KeyFacts.of(replace(key, alg=key.alg or jws.alg))
+        self.memory.observe(issuer, TokenSeen(now, facts, now + timedelta(seconds=left)))
 
     async def _sampled(self, finding: Finding, kid: str, steps: Steps) -> Finding:
         """The finding, with another reason when a further sample of the key set does have the kid."""

@@ -31,7 +31,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _RSA_BITS, _RSA_EXPONENT = 2048, 65_537
 _RSA_MOST_BITS = 16_384  # OPENSSL_RSA_MAX_MODULUS_BITS, openssl/rsa.h
 _CERTIFICATE_DAYS = 30
-_SLOW_TO_ADOPT = frozenset({"kube-apiserver"})
+SLOW_TO_ADOPT = frozenset({"kube-apiserver"})
 """Verifiers that keep a set for its whole max-age, even when a token names another key (reference: go-oidc v2)."""
 
 
@@ -103,8 +103,8 @@ def _caching(subject: JwksAnswer) -> Iterator[str | Problem]:
         yield Problem("no max-age: each verifier chooses how long it keeps the set", severity=Severity.INFO)
     elif age > _DAY:
         yield f"max-age={age}: a new key may be refused for over a day"
-    elif age > _HOUR and _SLOW_TO_ADOPT & set(subject.issuer.verifiers):
-        named = ", ".join(sorted(_SLOW_TO_ADOPT & set(subject.issuer.verifiers)))
+    elif age > _HOUR and SLOW_TO_ADOPT & set(subject.issuer.verifiers):
+        named = ", ".join(sorted(SLOW_TO_ADOPT & set(subject.issuer.verifiers)))
         yield Problem(f"max-age={age}: {named} refuses a new key for that long", severity=Severity.FAILURE)
 
 

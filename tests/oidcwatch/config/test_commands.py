@@ -115,9 +115,8 @@ def test_the_file_is_named_by_option_or_environment(write: Write, run: Run, tmp_
         ("  - {name: lab, url: 'http://lab.example', policy: {allow_http: true}, probes: [jwks]}\n",
          "issuer lab: plain http beyond this machine"),
         ("  - {name: idle, url: 'https://idle.example'}\n", "issuer idle has no check that runs here"),
-        ("    policy: {min_key_lead: 1h}\n", "issuer acme: policy.min_key_lead is known, but no probe measures"),
     ],
-    ids=["busy-login", "refresh-scope", "public-client", "plain-http", "no-checks", "key-lead"],
+    ids=["busy-login", "refresh-scope", "public-client", "plain-http", "no-checks"],
 )  # fmt: skip
 def test_what_is_probably_not_meant_is_a_warning(write: Write, run: Run, text: str, warning: str) -> None:
     write(GOOD + text)

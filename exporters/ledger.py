@@ -1,0 +1,163 @@
+"""Keeps key ledgers in an SQLite file, so that a restarted agent knows which keys its tokens were signed with."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from exporters.stored_keys import (
+    CREATE,
+    SCHEMA,
+    Place,
+    place_of,
+    read_events,
+    read_ledger,
+    write_events,
+    write_ledger,
+)
+from exporters.stored_runs import StoreError, schema_of
+from probes.ledger import Event, Ledger
+from probes.subjects import Issuer
+
+_log = logging.getLogger(__name__)
+
+KEYS = "keys.sqlite"
+"""Name of the file in an agent's data_dir."""
+_PAUSE = 1.0  # seconds between two writes: most observations only move a key's last sight
+_EVENTS_WAITING = 10_000  # of a disk which does not answer; some megabytes
+_BUSY_SECONDS = 5.0
+_CLOSE_SECONDS = 10.0
+_UNREADABLE = (sqlite3.Error, OSError, ValueError, TypeError, OverflowError)  # the last three: values of somebody else
+
+
+class LedgerStore:
+    """One agent's file. `keep` never blocks and never raises: a thread writes the newest state of each ledger.
+
+    A state that cannot be written is followed by a newer one; the events that came with it are lost, and the log says
+    once that writing fails and once that it works again. A crash costs what was seen in the last second.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
+        self._waiting: dict[Place, Ledger] = {}
+        self._events: deque[tuple[Place, Event]] = deque(maxlen=_EVENTS_WAITING)
+        self._writer: threading.Thread | None = None
+        self._failing = False
+
+    def keep(self, issuer: Issuer, ledger: Ledger, events: Sequence[Event] = ()) -> None:
+        """Keep this state of an issuer's ledger, and what has happened. Creates the file, private, the first time."""
+        with self._changed:
+            self._waiting[place_of(issuer)] = ledger
+            self._events.extend((place_of(issuer), event) for event in events)
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_all, name="ledger-store", daemon=True)
+                self._writer.start()
+            self._changed.notify()
+
+    def read(self, issuer: Issuer) -> Ledger:
+        """What was kept of the issuer. Never raises: a file that cannot be read is logged, and the ledger is empty."""
+        if not self._path.exists():
+            return Ledger()
+        try:
+            return stored_ledger(self._path, issuer)
+        except StoreError as error:
+            _log.warning("the key ledger of %s begins anew: %s", issuer.name, error)
+            return Ledger()
+
+    def close(self) -> None:
+        """Write what waits and end. A disk that does not answer is given up on after some seconds."""
+        self._closing.set()
+        with self._changed:
+            self._changed.notify()
+        if self._writer is not None:
+            self._writer.join(_CLOSE_SECONDS)
+
+    def _write_all(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing.is_set())
+                ledgers, events = self._waiting, list(self._events)
+                self._waiting = {}
+                self._events.clear()
+            if not ledgers:
+                return
+            try:
+                self._write(ledgers, events)
+            except (sqlite3.Error, OSError, StoreError) as error:
+                self._failed(error)
+            else:
+                self._recovered()
+            self._closing.wait(_PAUSE)
+
+    def _write(self, ledgers: Mapping[Place, Ledger], events: Sequence[tuple[Place, Event]]) -> None:
+        with closing(_writable(self._path)) as connection, connection:
+            for place, ledger in ledgers.items():
+                write_ledger(connection, place, ledger)
+                new = [event for of, event in events if of == place]
+                if new:
+                    write_events(connection, place, new)
+
+    def _failed(self, error: Exception) -> None:
+        if not self._failing:
+            self._failing = True
+            _log.warning("key ledgers cannot be kept in %s: %s", self._path, error)
+
+    def _recovered(self) -> None:
+        if self._failing:
+            self._failing = False
+            _log.info("key ledgers are kept in %s again", self._path)
+
+
+def stored_ledger(path: Path, issuer: Issuer) -> Ledger:
+    """An issuer's ledger from a file that may be in use; empty when it is not in there. Raises StoreError."""
+    with _reading(path) as connection:
+        return read_ledger(connection, place_of(issuer))
+
+
+def stored_events(path: Path, issuer: Issuer) -> list[Event]:
+    """An issuer's history from a file that may be in use, oldest first. Raises StoreError."""
+    with _reading(path) as connection:
+        return list(read_events(connection, place_of(issuer)))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        if not path.is_file():
+            raise StoreError(f"{path}: there is no key ledger; an agent keeps one in its data_dir")
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as open_:
+            if (version := schema_of(open_)) != SCHEMA:
+                raise StoreError(_unknown(path, version))
+            yield open_
+    except _UNREADABLE as error:
+        raise StoreError(f"{path}: {error}") from error
+
+
+def _writable(path: Path) -> sqlite3.Connection:
+    """Raises StoreError, OSError or sqlite3.Error."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # SQLite gives its companion files the same mode
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for one another
+        connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last states, never the file
+        version = schema_of(connection)
+        if version == 0:
+            connection.executescript(CREATE)
+        elif version != SCHEMA:
+            raise StoreError(_unknown(path, version))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _unknown(path: Path, version: int) -> str:
+    return f"{path}: the key ledger has version {version}, this oidcwatch knows version {SCHEMA}; move it away"

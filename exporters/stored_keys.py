@@ -1,0 +1,169 @@
+"""The form of key ledgers in an SQLite file: its tables, and how ledgers and events go in and come out."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from exporters.stored_runs import EPOCH, microseconds
+from probes.ledger import Event, EventKind, KeyFacts, KeyRecord, Ledger, Sight, Use, Watch
+from probes.subjects import Issuer
+
+SCHEMA = 1
+"""Version of the tables, kept in the file as `user_version`."""
+EVENTS_KEPT = 1000
+"""Of each issuer, the newest."""
+
+# All times are microseconds since 1970, UTC.
+CREATE = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE keys (
+    issuer TEXT NOT NULL,
+    url TEXT NOT NULL,
+    thumbprint TEXT NOT NULL,
+    kid TEXT NOT NULL,
+    kty TEXT NOT NULL,
+    alg TEXT NOT NULL,
+    use TEXT NOT NULL,
+    crv TEXT NOT NULL,
+    bits INTEGER NOT NULL,
+    exposed INTEGER,
+    first_token INTEGER,
+    last_token INTEGER,
+    expires INTEGER,
+    lifetime REAL,  -- seconds
+    PRIMARY KEY (issuer, url, thumbprint)
+) STRICT;
+CREATE TABLE sights (
+    issuer TEXT NOT NULL,
+    url TEXT NOT NULL,
+    thumbprint TEXT NOT NULL,
+    region TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    after INTEGER,
+    gone INTEGER,
+    PRIMARY KEY (issuer, url, thumbprint, region)
+) STRICT;
+CREATE TABLE watches (
+    issuer TEXT NOT NULL,
+    url TEXT NOT NULL,
+    region TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    interval REAL NOT NULL,  -- seconds
+    PRIMARY KEY (issuer, url, region)
+) STRICT;
+CREATE TABLE events (
+    issuer TEXT NOT NULL,
+    url TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    thumbprint TEXT NOT NULL,
+    kid TEXT NOT NULL,
+    kty TEXT NOT NULL,
+    alg TEXT NOT NULL,
+    region TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_of_issuers ON events (issuer, url, at);
+PRAGMA user_version = {SCHEMA};
+COMMIT;
+"""
+_MICROSECOND = timedelta(microseconds=1)
+_OF = "WHERE issuer = ? AND url = ?"
+_PRUNE = """
+DELETE FROM events WHERE issuer = :issuer AND url = :url AND rowid NOT IN (
+    SELECT rowid FROM events WHERE issuer = :issuer AND url = :url ORDER BY at DESC, rowid DESC LIMIT :kept
+)
+"""
+
+Place = tuple[str, str]
+"""Name and URL of an issuer."""
+
+
+def place_of(issuer: Issuer) -> Place:
+    """Under another URL an issuer has other keys."""
+    return (issuer.name, issuer.url)
+
+
+def write_ledger(connection: sqlite3.Connection, place: Place, ledger: Ledger) -> None:
+    """Puts this state in the place of the one before; the caller owns the transaction."""
+    for table in ("keys", "sights", "watches"):
+        connection.execute(f"DELETE FROM {table} {_OF}", place)  # noqa: S608 - only constants
+    connection.executemany(
+        "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ((*place, *_key_row(record)) for record in ledger.keys.values()),
+    )
+    connection.executemany(
+        "INSERT INTO sights VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (*place, thumbprint, region, *map(_stored, (sight.first, sight.last, sight.after, sight.gone)))
+            for thumbprint, record in ledger.keys.items()
+            for region, sight in record.sights.items()
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO watches VALUES (?, ?, ?, ?, ?)",
+        ((*place, region, _stored(watch.last), watch.interval) for region, watch in ledger.watches.items()),
+    )
+
+
+def write_events(connection: sqlite3.Connection, place: Place, events: Iterable[Event]) -> None:
+    """Adds to an issuer's history and drops what is too old; the caller owns the transaction."""
+    connection.executemany(
+        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ((*place, _stored(event.at), event.kind.value, *_names(event.key), event.region) for event in events),
+    )
+    connection.execute(_PRUNE, {"issuer": place[0], "url": place[1], "kept": EVENTS_KEPT})
+
+
+def read_ledger(connection: sqlite3.Connection, place: Place) -> Ledger:
+    """The state that was written last; an empty one for an issuer that is not in the file."""
+    sights: defaultdict[str, dict[str, Sight]] = defaultdict(dict)
+    query = f"SELECT thumbprint, region, first, last, after, gone FROM sights {_OF}"  # noqa: S608 - only constants
+    for thumbprint, region, first, last, after, gone in connection.execute(query, place):
+        sights[thumbprint][region] = Sight(_known(first), _known(last), _time(after), _time(gone))
+    query = f"SELECT * FROM keys {_OF}"  # noqa: S608 - only constants
+    keys = {row[2]: _record(row[2:], sights[row[2]]) for row in connection.execute(query, place)}
+    query = f"SELECT region, last, interval FROM watches {_OF}"  # noqa: S608 - only constants
+    watches = {region: Watch(_known(last), interval) for region, last, interval in connection.execute(query, place)}
+    return Ledger(MappingProxyType(keys), MappingProxyType(watches))
+
+
+def read_events(connection: sqlite3.Connection, place: Place) -> Iterator[Event]:
+    """An issuer's history, oldest first."""
+    query = f"SELECT at, kind, thumbprint, kid, kty, alg, region FROM events {_OF} ORDER BY at, rowid"  # noqa: S608 - only constants
+    for at, kind, thumbprint, kid, kty, alg, region in connection.execute(query, place):
+        yield Event(_known(at), EventKind(kind), KeyFacts(thumbprint, kid, kty, alg), region)
+
+
+def _names(facts: KeyFacts) -> tuple[str, str, str, str]:
+    return (facts.thumbprint, facts.kid, facts.kty, facts.alg)
+
+
+def _key_row(record: KeyRecord) -> tuple[str | int | float | None, ...]:
+    facts, use = record.facts, record.use
+    tokens = (_stored(use.first), _stored(use.last), _stored(use.expires), use.lifetime) if use else (None,) * 4
+    return (*_names(facts), facts.use, facts.crv, facts.bits, _stored(record.exposed), *tokens)
+
+
+def _record(row: tuple[Any, ...], sights: dict[str, Sight]) -> KeyRecord:
+    thumbprint, kid, kty, alg, use, crv, bits, exposed, first, last, expires, lifetime = row
+    tokens = None if first is None else Use(_known(first), _known(last), _known(expires), lifetime)
+    facts = KeyFacts(thumbprint, kid, kty, alg, use, crv, bits)
+    return KeyRecord(facts, MappingProxyType(sights), tokens, _time(exposed))
+
+
+def _stored(moment: datetime | None) -> int | None:
+    return None if moment is None else microseconds(moment)
+
+
+def _time(value: int | None) -> datetime | None:
+    return None if value is None else _known(value)
+
+
+def _known(value: int) -> datetime:
+    return EPOCH + value * _MICROSECOND

@@ -1,0 +1,125 @@
+"""Checks of a rotation that need the key ledger: ROT-03, ROT-04, ROT-05, ROT-14, ROT-15."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from probes.checks.base import Problem, ProtocolCheck
+from probes.checks.jwks import SLOW_TO_ADOPT
+from probes.ledger import KeyFacts, KeyRecord, KeyState, Ledger, Use, state_of
+from probes.ledger_measures import lead_of, longest_lifetime
+from probes.model import Reason, Severity
+from probes.subjects import Issuer
+
+_LEEWAY = 300.0  # seconds that ASP.NET Core accepts a token beyond its exp: the widest default among common verifiers
+_DAY = 86_400
+_OLD_DAYS, _DORMANT_DAYS = 400, 90
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """The ledger of an issuer as one region judges it, just after a fetch of the key set."""
+
+    issuer: Issuer
+    ledger: Ledger
+    region: str
+    now: datetime
+    max_age: int | None
+    """Of the key set's Cache-Control, in seconds."""
+
+
+def _removed_early(subject: Rotation) -> Iterator[str]:
+    for record, use in _gone(subject):
+        left = (use.expires - subject.now).total_seconds()
+        if left > 0:
+            yield (
+                f"{_name(record.facts)} left the set while a token that it signed is valid for another {left:.0f} s: "
+                "publish it again"
+            )
+
+
+def _overlap(subject: Rotation) -> Iterator[str | Problem]:
+    lifetime = longest_lifetime(subject.ledger)
+    for record, use in _gone(subject):
+        since = (subject.now - use.last).total_seconds()
+        if subject.now < use.expires or since >= lifetime + _LEEWAY:
+            continue  # ROT-05 speaks of it, or nobody holds a token of it any more
+        severity = None if since < lifetime else Severity.WARNING
+        yield Problem(
+            f"{_name(record.facts)} left the set, {since:.0f} s after a token of it was seen; tokens live for "
+            f"{lifetime:.0f} s, and verifiers may accept them {_LEEWAY:.0f} s longer",
+            severity=severity,
+        )
+
+
+def _lead(subject: Rotation) -> Iterator[str | Problem]:
+    max_age = subject.max_age or 0
+    required = max(subject.issuer.policy.min_key_lead, max_age)
+    slow = ", ".join(sorted(SLOW_TO_ADOPT & set(subject.issuer.verifiers)))
+    for record in subject.ledger.keys.values():
+        lead = lead_of(subject.ledger, record)
+        if lead is None or record.use is None or record.exposed or lead.at_most >= required:
+            continue
+        if subject.now - record.use.first >= timedelta(seconds=required):
+            continue  # verifiers have fetched it by now
+        message = (
+            f"{_name(record.facts)} signed {lead.seconds:.0f} s after its publication, {required:.0f} s are wanted"
+        )
+        if slow and lead.at_most < max_age:
+            yield Problem(f"{message}; {slow} refuses its tokens for up to {max_age} s", severity=Severity.FAILURE)
+        else:
+            yield message
+
+
+def _age(subject: Rotation) -> Iterator[str]:
+    for record in _in_state(subject, KeyState.ACTIVE):
+        days = _days(record, subject.now)
+        if days > _OLD_DAYS:
+            yield f"{_name(record.facts)} has been in use for at least {days:.0f} days"
+
+
+def _dormant(subject: Rotation) -> Iterator[str]:
+    if not any(record.use for record in subject.ledger.keys.values()):
+        return  # no probe looks at tokens
+    for record in _in_state(subject, KeyState.ANNOUNCED):
+        days = _days(record, subject.now)
+        if days > _DORMANT_DAYS:
+            yield f"{_name(record.facts)} has been published for {days:.0f} days, and no token signed with it was seen"
+
+
+def _gone(subject: Rotation) -> Iterator[tuple[KeyRecord, Use]]:
+    """Keys that signed and have left this region's set. A compromised one cannot leave too early."""
+    for record in subject.ledger.keys.values():
+        sight = record.sights.get(subject.region)
+        if sight is not None and sight.gone is not None and record.use is not None and not record.exposed:
+            yield record, record.use
+
+
+def _in_state(subject: Rotation, state: KeyState) -> Iterator[KeyRecord]:
+    return (record for record in subject.ledger.keys.values() if state_of(subject.ledger, record) is state)
+
+
+def _days(record: KeyRecord, now: datetime) -> float:
+    return (now - (record.first_seen or now)).total_seconds() / _DAY
+
+
+def _name(facts: KeyFacts) -> str:
+    return f"key {facts.kid[:60]!r}" if facts.kid else f"the key with thumbprint {facts.thumbprint[:12]}"
+
+
+_F, _W, _UNSAFE = Severity.FAILURE, Severity.WARNING, Reason.ROTATION_UNSAFE
+_PLACE = "OIDC Core §10.1.1"
+
+ROTATION: tuple[ProtocolCheck[Rotation], ...] = (
+    ProtocolCheck("ROT-05", _F, _UNSAFE, "no key leaves before the tokens that it signed", _PLACE, _removed_early),
+    ProtocolCheck("ROT-04", _F, _UNSAFE, "a key stays for a token's longest life", _PLACE, _overlap),
+    ProtocolCheck("ROT-03", _W, _UNSAFE, "a key is published well before it signs", _PLACE, _lead),
+    ProtocolCheck(
+        "ROT-14", _W, _UNSAFE, f"no key signs for more than {_OLD_DAYS} days", "RFC 7517 §9.1; OIDC Core §10.1.1", _age
+    ),
+    ProtocolCheck(
+        "ROT-15", Severity.INFO, _UNSAFE, f"no key lies unused for more than {_DORMANT_DAYS} days", _PLACE, _dormant
+    ),
+)

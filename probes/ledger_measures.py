@@ -1,0 +1,82 @@
+"""What a ledger says about rotations: how long a key was published before it signed and after it stopped, and its age."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from probes.ledger import KeyRecord, KeyState, Ledger, state_of
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Time from a key's publication in every region to its first token, in seconds, never below 0.
+
+    We look now and then, so `seconds` is what was seen, and the truth is at most `at_most`, but for the time that the
+    first token went unseen.
+    """
+
+    seconds: float
+    at_most: float
+
+
+def lead_of(ledger: Ledger, record: KeyRecord) -> Lead | None:
+    """None when it cannot be known: no token yet, or nobody saw the key appear."""
+    use = record.use
+    if use is None:
+        return None
+    if any(watch.last >= use.first and region not in record.sights for region, watch in ledger.watches.items()):
+        return Lead(0.0, 0.0)  # it signs, and that region has looked since and has never seen it
+    appeared = [(sight.first, sight.after) for sight in record.sights.values() if sight.after is not None]
+    if not appeared:
+        return None
+    first, after = max(first for first, _ in appeared), max(after for _, after in appeared)
+    return Lead(_seconds(after=first, before=use.first), _seconds(after=after, before=use.first))
+
+
+def last_lead(ledger: Ledger) -> float | None:
+    """The lead of the key that was last taken into use, in seconds; None when none is known."""
+    known = [
+        (record.use.first, lead.seconds)
+        for record in ledger.keys.values()
+        if record.use is not None and (lead := lead_of(ledger, record)) is not None
+    ]
+    return max(known)[1] if known else None
+
+
+def last_overlap(ledger: Ledger) -> float | None:
+    """Seconds from the last token of the key that was last removed to the last sight of it; None before any removal.
+
+    Of several regions the one counts where it left first.
+    """
+    known = [
+        (max(gone), _seconds(after=record.use.last, before=min(last)))
+        for record in ledger.keys.values()
+        if record.use is not None and not record.exposed
+        for gone, last in [_departures(record)]
+        if gone
+    ]
+    return max(known)[1] if known else None
+
+
+def active_age(ledger: Ledger, now: datetime) -> float | None:
+    """Seconds since the oldest signing key was first seen: at least its age; None when no token was seen."""
+    seen = [
+        record.first_seen for record in ledger.keys.values() if state_of(ledger, record) is KeyState.ACTIVE
+    ]  # fmt: skip
+    return max((_seconds(after=first, before=now) for first in seen if first is not None), default=None)
+
+
+def longest_lifetime(ledger: Ledger) -> float:
+    """Seconds, of all tokens that were seen."""
+    return max((record.use.lifetime for record in ledger.keys.values() if record.use is not None), default=0.0)
+
+
+def _departures(record: KeyRecord) -> tuple[list[datetime], list[datetime]]:
+    """When it was found gone and when it was last there, for each region that it has left."""
+    left = [(sight.gone, sight.last) for sight in record.sights.values() if sight.gone is not None]
+    return [gone for gone, _ in left], [last for _, last in left]
+
+
+def _seconds(*, after: datetime, before: datetime) -> float:
+    return max((before - after).total_seconds(), 0.0)

@@ -1,0 +1,150 @@
+"""A key's life as the ledger sees it: announced, active, retiring, removed, compromised."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from probes.keys import parse_keys
+from probes.ledger import KEPT, KeyState, signature_keys
+
+if TYPE_CHECKING:
+    from tests.probes.conftest import Signer
+    from tests.probes.ledger.conftest import Diary
+
+ANNOUNCED, ACTIVE, RETIRING = KeyState.ANNOUNCED, KeyState.ACTIVE, KeyState.RETIRING
+REMOVED, COMPROMISED = KeyState.REMOVED, KeyState.COMPROMISED
+
+
+def test_a_published_key_is_announced_until_a_token_of_it_is_seen(diary: Diary) -> None:
+    diary.published(0, "old", "new")
+
+    diary.token(1, "old")
+
+    assert diary.states() == {"old": ACTIVE, "new": ANNOUNCED}
+
+
+def test_the_key_that_signed_before_is_retiring_once_another_signs(diary: Diary) -> None:
+    diary.published(0, "old", "new").token(1, "old")
+
+    diary.token(2, "new")
+
+    assert diary.states() == {"old": RETIRING, "new": ACTIVE}
+
+
+def test_a_rollback_makes_the_former_key_active_again(diary: Diary) -> None:
+    diary.published(0, "old", "new").token(1, "old").token(2, "new")
+
+    diary.token(3, "old")
+
+    assert diary.states() == {"old": ACTIVE, "new": RETIRING}
+
+
+def test_keys_of_different_algorithms_are_active_side_by_side(diary: Diary) -> None:
+    diary.published(0, "rsa", "ec").token(1, "rsa")
+
+    diary.token(2, "ec")
+
+    assert diary.states() == {"rsa": ACTIVE, "ec": ACTIVE}
+
+
+def test_a_key_is_removed_when_no_region_has_it_any_more(diary: Diary) -> None:
+    diary.published(0, "old", "new", region="eu").published(0, "old", "new", region="us")
+
+    diary.published(1, "new", region="eu")
+    in_one = diary.states()["old"]
+    diary.published(1, "new", region="us")
+
+    assert in_one is ANNOUNCED
+    assert diary.states()["old"] is REMOVED
+
+
+def test_a_region_that_no_longer_looks_keeps_no_key_alive(diary: Diary) -> None:
+    diary.published(0, "old", region="eu").published(0, "old", region="us")
+
+    diary.polled(range(1, 6), "new", region="eu")
+
+    assert diary.states()["old"] is REMOVED
+
+
+def test_a_key_that_returns_is_what_it_was(diary: Diary) -> None:
+    diary.published(0, "old").token(0, "old").published(1, "new")
+
+    diary.published(2, "old", "new")
+
+    assert diary.states()["old"] is ACTIVE
+    assert diary.told()[-1] == ("returned", "old", "eu")
+
+
+def test_a_key_whose_private_half_was_published_stays_compromised(diary: Diary) -> None:
+    diary.published(0, "old").token(0, "old").exposed(1, "old")
+
+    diary.published(2, "old").token(3, "old")
+
+    assert diary.states() == {"old": COMPROMISED}
+
+
+def test_the_history_tells_each_thing_once(diary: Diary) -> None:
+    diary.polled(range(3), "old").token(1, "old").token(2, "old")
+    diary.polled(range(3, 5), "old", "new").token(4, "new")
+    diary.polled(range(5, 7), "new").exposed(7, "new").exposed(8, "new")
+
+    assert diary.told() == [
+        ("found", "old", "eu"),
+        ("signed", "old", ""),
+        ("published", "new", "eu"),
+        ("signed", "new", ""),
+        ("removed", "old", "eu"),
+        ("exposed", "new", "eu"),
+    ]
+
+
+def test_a_key_that_appears_after_a_gap_is_found_and_not_published(diary: Diary) -> None:
+    diary.published(0, "old")
+
+    diary.published(60, "old", "new")
+
+    assert diary.told()[-1] == ("found", "new", "eu")
+
+
+def test_two_keys_that_sign_in_turn_are_no_news(diary: Diary) -> None:
+    diary.published(0, "one", "two")
+    for minute in range(0, 20, 2):
+        diary.token(minute, "one").token(minute + 1, "two")
+
+    assert [kind for kind, _, _ in diary.told()] == ["found", "found", "signed", "signed"]
+
+
+def test_a_key_that_signs_again_after_a_pause_is_told(diary: Diary) -> None:
+    diary.published(0, "old", "new").token(0, "old").token(1, "new")
+
+    diary.token(15, "old")
+
+    assert diary.told()[-1] == ("signed again", "old", "")
+
+
+def test_the_greatest_expiry_and_lifetime_are_kept(diary: Diary) -> None:
+    diary.token(0, "old", lives=60).token(1, "old", lives=5)
+
+    use = diary.ledger.keys["thumbprint-of-old"].use
+
+    assert use is not None
+    assert (use.first, use.last, use.expires) == (diary.at(0), diary.at(1), diary.at(60))
+    assert use.lifetime == 3600
+
+
+def test_a_provider_that_invents_keys_does_not_fill_the_ledger(diary: Diary) -> None:
+    for minute in range(KEPT + 20):
+        diary.published(minute, f"key-{minute}")
+
+    assert len(diary.ledger.keys) == KEPT
+    assert f"thumbprint-of-key-{KEPT + 19}" in diary.ledger.keys
+
+
+def test_only_signature_keys_with_an_identity_are_followed_under_names_that_can_be_shown(signer: Signer) -> None:
+    jwks = [signer.jwk(kid="\x1b[2Jkid" + "x" * 500), signer.jwk(kid="enc", use="enc"), {"kty": "oct", "kid": "mac"}]
+
+    (found,) = signature_keys(parse_keys(json.dumps({"keys": jwks}).encode()).keys)
+
+    assert found.kid.startswith("\\x1b[2Jkidx")
+    assert len(found.kid) == 120
