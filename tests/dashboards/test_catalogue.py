@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_every_link_of_an_alert_leads_to_its_panel(deployment: Deployment, dashb
 
     for alert in alerts_of(deployment):
         url = dashboard_url(deployment.alerting, alert)
-        assert int(url.split("viewPanel=")[1].split("&")[0]) in ids
+        assert int(re.findall(r"viewPanel=(\d+)", url)[0]) in ids
         assert "/d/oidc-oncall?" in url
 
 

@@ -125,7 +125,10 @@ def test_an_interrupt_ends_the_browser_without_a_traceback(bench: Any) -> None:
         [sys.executable, "-m", "oidcwatch", "probe", "-c", str(config)],
         env=bench.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(3)
+    for _ in range(300):  # until the browser has the page, however long it takes to start
+        if bench.sandbox.control.hits().get("login-page-changed"):
+            break
+        time.sleep(0.1)
 
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=30)
