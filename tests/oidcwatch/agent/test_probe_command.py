@@ -126,7 +126,7 @@ def test_an_interrupt_ends_the_browser_without_a_traceback(bench: Any) -> None:
         env=bench.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for _ in range(300):  # until the browser has the page, however long it takes to start
-        if bench.sandbox.control.hits().get("login-page-changed"):
+        if bench.sandbox.control.hits().get("/authorize"):
             break
         time.sleep(0.1)
 
