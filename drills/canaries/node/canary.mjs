@@ -42,8 +42,8 @@ export async function serve(library, verify) {
     try {
       await verify(token);
     } catch (refused) {
-      const cause = refused.cause?.message ? `: ${refused.cause.message}` : '';
-      error = withoutToken(`${refused.code ?? refused.name}: ${refused.message}${cause}`, token);
+      const causes = new Set([refused.message, refused.cause?.message ?? refused.message]);
+      error = withoutToken([refused.code ?? refused.name, ...causes].join(': '), token);
     }
     say({ id, ok: !error, error, seconds: (performance.now() - started) / 1000 });
   }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ from sandbox.launch import Sandbox, start_sandbox
 
 LONG = 48 * 3600  # of a token's life in seconds: a canary may run in a time of its own
 DEADLINE = 30.0
-PAUSE = 0.1
+PAUSE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,10 @@ class Provider:
     token_endpoint: str
     audience: str = "orders"
 
-    def token(self) -> str:
-        """A fresh access token, signed with the present key."""
+    def token(self, fault: str = "", **params: Any) -> str:
+        """A fresh access token, signed with the present key; with one of the sandbox's faults if given."""
+        if fault:
+            self.sandbox.control.fault(fault, times=1, **params)
         client = self.sandbox.clients["machine"]
         answer = self.http.post(
             self.token_endpoint,
@@ -47,6 +50,19 @@ class Provider:
     def rotate(self) -> None:
         """A new key signs, the old one leaves the set at once."""
         self.sandbox.control.rotate("abrupt", alg="RS256")
+
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """A page of HTML stands where the key set was."""
+        self.sandbox.control.fault("jwks-not-json")
+        try:
+            yield
+        finally:
+            self.sandbox.control.clear()
+
+    def fetches(self) -> int:
+        """How often the key set was asked for."""
+        return self.sandbox.control.hits().get("/jwks", 0)
 
 
 Start = Callable[..., AbstractContextManager[RunningCanary]]

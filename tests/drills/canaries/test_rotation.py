@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -15,11 +16,11 @@ from drills.canaries.registry import CANARIES, Canary
 
 pytestmark = pytest.mark.process
 
-SHORT, SHORTER = 1.0, 0.5  # seconds; Nimbus wants the cooldown below the time to live
+SHORT, SHORTER = 0.6, 0.3  # seconds; Nimbus wants the cooldown below the time to live
 FETCH_AT_ONCE = ("authlib", "node-jwks-rsa", "go-oidc", "spring-nimbus", "mod-auth-openidc")
 ONE_FETCH_FREE = ("keyfunc", "nimbus-jwk-source")
 COOL_DOWN = ("pyjwt", "jose", "openid-client")
-EXPIRE = ("pyjwt", "jose", "node-jwks-rsa", "keyfunc", "nimbus-jwk-source")
+FORGET = ("pyjwt", "jose", "node-jwks-rsa", "nimbus-jwk-source")
 
 Start = Callable[..., AbstractContextManager[RunningCanary]]
 Until = Callable[[RunningCanary, str, bool], Verdict]
@@ -31,6 +32,10 @@ class Provider(Protocol):
     def token(self) -> str: ...
 
     def rotate(self) -> None: ...
+
+    def outage(self) -> AbstractContextManager[None]: ...
+
+    def fetches(self) -> int: ...
 
 
 def hurried(canary: Canary) -> Canary:
@@ -105,7 +110,7 @@ def test_a_cooldown_that_no_option_shortens_ends_by_itself(
     assert verdict.error == ""
 
 
-@pytest.mark.parametrize("name", EXPIRE)
+@pytest.mark.parametrize("name", [*FORGET, "keyfunc"])
 def test_a_removed_key_is_refused_once_the_shortened_cache_has_expired(
     name: str, provider: Provider, start_canary: Start, until: Until
 ) -> None:
@@ -130,3 +135,30 @@ def test_keys_that_were_loaded_once_accept_no_new_key_before_a_restart(provider:
 
     assert not running.ok
     assert restarted.ok
+
+
+@pytest.mark.parametrize("name", FORGET)
+def test_in_an_outage_a_known_key_is_refused_once_the_shortened_cache_has_expired(
+    name: str, provider: Provider, start_canary: Start, until: Until
+) -> None:
+    row, token = CANARIES[name], provider.token()
+    with start_canary(row, row.shortened(ttl=SHORT, cooldown=SHORTER)) as canary:
+        before = canary.check(token)
+        with provider.outage():
+            during = until(canary, token, False)
+        after = until(canary, token, True)
+
+    assert [before.ok, during.ok, after.ok] == [True, False, True]
+
+
+def test_in_an_outage_keyfunc_keeps_the_keys_that_it_has(provider: Provider, start_canary: Start) -> None:
+    row, token = CANARIES["keyfunc"], provider.token()
+    with start_canary(row, row.shortened(ttl=SHORTER)) as canary, provider.outage():
+        failed = provider.fetches() + 2
+        verdicts = [canary.check(token)]
+        while provider.fetches() < failed:
+            verdicts.append(canary.check(token))
+            time.sleep(SHORTER / 2)
+        verdicts.append(canary.check(token))
+
+    assert {verdict.error for verdict in verdicts} == {""}

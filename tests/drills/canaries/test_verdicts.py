@@ -13,13 +13,15 @@ from drills.canaries.registry import CANARIES
 
 pytestmark = pytest.mark.process
 
+A_YEAR = 365 * 24 * 3600
+
 Start = Callable[..., AbstractContextManager[RunningCanary]]
 
 
 class Provider(Protocol):
     """What these tests need of it."""
 
-    def token(self) -> str: ...
+    def token(self, fault: str = "", **params: int) -> str: ...
 
 
 @pytest.fixture(scope="module", params=CANARIES)
@@ -34,15 +36,25 @@ def test_a_token_of_the_provider_is_accepted(canary: RunningCanary, provider: Pr
     assert (verdict.ok, verdict.error) == (True, "")
 
 
-def test_a_wrong_signature_is_refused_without_quoting_the_token(canary: RunningCanary, provider: Provider) -> None:
-    header, claims, signature = provider.token().split(".")
-    forged = "B" if signature[10] != "B" else "C"
+@pytest.mark.parametrize(
+    ("fault", "params"),
+    [
+        ("access-token-bad-signature", {}),
+        ("access-token-wrong-issuer", {}),
+        ("access-token-wrong-audience", {}),
+        ("access-token-expired", {"iat": -A_YEAR, "exp": -A_YEAR}),
+    ],
+)
+def test_a_bad_token_is_refused_without_quoting_it(
+    fault: str, params: dict[str, int], canary: RunningCanary, provider: Provider
+) -> None:
+    token = provider.token(fault, **params)
 
-    verdict = canary.check(f"{header}.{claims}.{signature[:10]}{forged}{signature[11:]}")
+    verdict = canary.check(token)
 
     assert not verdict.ok
     assert verdict.error
-    assert not [part for part in (header, claims, signature[11:]) if part in verdict.error]
+    assert not [part for part in token.split(".") if part in verdict.error]
 
 
 def test_what_is_no_token_is_refused_and_the_next_token_accepted(canary: RunningCanary, provider: Provider) -> None:
