@@ -87,8 +87,10 @@ def _at_next_period(verifier: Verifier, observed: Observed) -> Bound:
 
 
 def _after_max_age(verifier: Verifier, observed: Observed) -> Bound:
-    age = _freshness(verifier.headers or Headers(), observed)
-    return _bound(age, f"it holds the set for its max-age: {_span(age)} ({_header(observed)})")
+    headers = verifier.headers or Headers()
+    early = f"{_span(headers.early)} before " if headers.early else ""
+    why = f"it fetches {early}when the max-age of the set has passed ({_header(headers, observed)})"
+    return _bound(_freshness(headers, observed), why)
 
 
 def _never(_: Verifier, __: Observed) -> Bound:
@@ -177,12 +179,12 @@ def _bound(span: Seconds, why: str) -> Bound:
     return Bound(span, why)
 
 
-def _header(observed: Observed) -> str:
+def _header(headers: Headers, observed: Observed) -> str:
     if not observed.headers_seen:
         return "nobody looked"
     if observed.max_age is None:
-        return "the key set names none"
-    return f"the key set says {observed.max_age:g} s"
+        return f"there is none, it takes {_span(headers.default)}"
+    return f"the key set says {_span(observed.max_age)}"
 
 
 def _span(span: Seconds) -> str:

@@ -80,14 +80,14 @@ def next_rotation(verifiers: Iterable[Verifier], observed: Observed, lead: float
     return tuple(_impact(predict(verifier, observed), lead) for verifier in verifiers)
 
 
-def verdict(safe: SafeRotation, impacts: Sequence[Impact], observed: Observed) -> tuple[str, ...]:
+def verdict(impacts: Sequence[Impact], observed: Observed) -> tuple[str, ...]:
     """What a person should know before the next rotation, in sentences."""
     return (
         *_on_broken(impacts),
         *_on_unbounded(impacts),
         *_on_deadlines(impacts, observed),
         *_on_removed_keys(impacts),
-        *_on_overlap(impacts, safe),
+        *_on_overlap(impacts),
     )
 
 
@@ -134,13 +134,10 @@ def _on_removed_keys(impacts: Sequence[Impact]) -> Iterable[str]:
         yield f"After a compromise restart {_listed(others)}: nothing else is known to end a removed key there."
 
 
-def _on_overlap(impacts: Sequence[Impact], safe: SafeRotation) -> Iterable[str]:
+def _on_overlap(impacts: Sequence[Impact]) -> Iterable[str]:
     unsaid = [_name(each) for each in impacts if each.prediction.verifier.leeway is Word.UNKNOWN]
     if unsaid:
-        yield (
-            f"The leeway of {_listed(unsaid)} is not documented: {CAUTIOUS_LEEWAY:g} s are in the overlap of "
-            f"{safe.overlap:g} s."
-        )
+        yield f"The leeway of {_listed(unsaid)} is not documented: the overlap counts {CAUTIOUS_LEEWAY:g} s for it."
 
 
 def _leeway(leeway: Seconds) -> float:

@@ -25,6 +25,7 @@ COMMANDS: tuple[str, ...] = (
     "generate",
     "runbook",
     "slo",
+    "drill",
     "keys",
     "doctor",
     "docs",

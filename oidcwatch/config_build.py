@@ -13,6 +13,7 @@ from exporters.slis import SLIS
 from oidcwatch import config_issuer as shape
 from oidcwatch.config_alerting import AlertingModel, Entry, Route
 from oidcwatch.config_model import AgentModel, BrowserModel, Config, RegionModel
+from oidcwatch.config_verifiers import own_verifiers
 from oidcwatch.settings import AgentSettings, BrowserSettings, LogSettings, Settings
 from probes.model import Check
 from probes.subjects import AuthMethod, Client, Issuer, LoginForm, LoginStep, Policy, Region, SecretRef, User
@@ -43,6 +44,7 @@ def build(config: Config, files: tuple[Path, ...], place: Place) -> Settings:
         regions=regions,
         issuers=issuers,
         checks=checks_in(config, issuers, here),
+        verifiers=own_verifiers(config.verifiers),
         slos=tuple(_slos(config)),
         alerting=_alerting(config.alerting),
         agent=_agent(config.agent, place),

@@ -21,6 +21,7 @@ from oidcwatch.config_values import (
     Text,
     Window,
 )
+from oidcwatch.config_verifiers import VerifierModel
 
 Count = Annotated[int, Field(ge=1, le=10_000)]
 
@@ -129,6 +130,8 @@ class Config(Model):
     """Regions that this agent stands in for by way of proxies."""
     issuers: Annotated[list[IssuerModel], Field(min_length=1)]
     """The OpenID providers to watch."""
+    verifiers: list[VerifierModel] = Field(default_factory=list)
+    """What verifies tokens with settings of its own, for predictions about key rotation."""
     slos: list[SloModel] = Field(default_factory=list)
     """Objectives; SLIs that are not named keep their default."""
     alerting: AlertingModel = AlertingModel()

@@ -14,6 +14,7 @@ from oidcwatch.config_duration import format_duration
 from oidcwatch.config_merge import Tree
 from oidcwatch.config_problem import Loc, Problem, closest, found
 from oidcwatch.config_scene import Node, Scene
+from oidcwatch.config_verifiers import known_verifiers
 from probes.reasons import Owner
 from probes.registry import PROBES
 
@@ -49,6 +50,7 @@ def _unique_names(scene: Scene) -> _Found:
     yield from _twice(scene, (slo.get("name") for slo in slos), "the objective's name")
     maintenance = scene.root.get("alerting").items("maintenance")
     yield from _twice(scene, (window.get("name") for window in maintenance), "the name")
+    yield from _twice(scene, (verifier.get("name") for verifier in scene.root.items("verifiers")), "the name")
 
 
 def _objectives_have_names(scene: Scene) -> _Found:
@@ -243,6 +245,7 @@ RULES: tuple[_Rule, ...] = (
     _known_teams,
     _receivers_are_complete,
     _hours_end_after_they_start,
+    known_verifiers,
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from drills.verifiers import verifiers
 from exporters.metrics import PROBE_METRICS, WATCHER_METRICS
 from exporters.slis import SLIS
 from oidcwatch import documentation_alerts as generated_pages
@@ -13,6 +14,7 @@ from oidcwatch import documentation_pages as pages
 from oidcwatch.documentation_commands import command_names, commands_page
 from oidcwatch.documentation_config import configuration_page
 from oidcwatch.documentation_markdown import anchor_of, link
+from oidcwatch.verifier_table import verifiers_page
 from probes.reasons import ROWS
 from probes.registry import PROBES
 
@@ -44,6 +46,7 @@ PAGES: tuple[Page, ...] = (
     ),
     Page("alerts", "Alerts", generated_pages.alerts_page, generated_pages.alert_names),
     Page("panels", "Dashboards and their panels", generated_pages.panels_page, generated_pages.dashboard_names),
+    Page("verifiers", "Verifiers", verifiers_page, lambda: tuple(verifiers())),
     Page("configuration", "Configuration", configuration_page, lambda: ("Configuration",)),
 )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alerts.deployment import Alerting, Slo
+from drills.verifiers import Verifier
 from probes.model import Check
 from probes.subjects import Issuer, Region
 
@@ -58,6 +59,8 @@ class Settings:
     issuers: tuple[Issuer, ...]
     checks: tuple[Check, ...]
     """What this agent runs; a check whose regions are all elsewhere is not among them."""
+    verifiers: tuple[Verifier, ...]
+    """Those that the file describes; the table of drills has the others."""
     slos: tuple[Slo, ...]
     """Every objective, the defaults of SLIs that the file does not name included."""
     alerting: Alerting

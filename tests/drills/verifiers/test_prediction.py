@@ -30,7 +30,7 @@ EXPECTED: dict[str, tuple[float | str, float | str, float | str]] = {
     "openid-client": (60, 5 * MINUTE, 5 * MINUTE),
     "node-jwks-rsa": (0, 10 * MINUTE, 10 * MINUTE),
     "jwks-rsa-java": (0, 10 * HOUR, 10 * HOUR),
-    "pyjwt-without-cooldown": (0, 5 * MINUTE, 5 * MINUTE),
+    "pyjwt-2026-03": (0, 5 * MINUTE, 5 * MINUTE),
     "authlib": (0, NO_BOUND, NO_BOUND),
     "mozilla-django-oidc": (0, 0, 0),
     "microsoft-identitymodel": (5 * MINUTE, 12.6 * HOUR, NO_BOUND),
@@ -128,7 +128,7 @@ def test_headers_that_nobody_looked_at_are_no_bound() -> None:
 
 
 def test_an_unknown_kid_during_an_outage_empties_the_cache_of_an_older_pyjwt() -> None:
-    prediction = predict(verifiers()["pyjwt-without-cooldown"], Observed(unknown_kids=True))
+    prediction = predict(verifiers()["pyjwt-2026-03"], Observed(unknown_kids=True))
 
     assert prediction.outage.seconds == 0
 

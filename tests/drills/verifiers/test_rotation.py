@@ -20,8 +20,7 @@ def named(*names: str) -> list[Verifier]:
 
 def told(names: tuple[str, ...], lead: float, observed: Observed = EKS) -> tuple[str, ...]:
     rows = named(*names)
-    safe = safe_rotation(rows, observed, token_lifetime=LIFETIME)
-    return verdict(safe, next_rotation(rows, observed, lead), observed)
+    return verdict(next_rotation(rows, observed, lead), observed)
 
 
 def test_the_lead_waits_for_the_slowest_verifier() -> None:
