@@ -49,6 +49,7 @@ class LedgerStore:
         self._waiting: dict[Place, Ledger] = {}
         self._events: deque[tuple[Place, Event]] = deque(maxlen=_EVENTS_WAITING)
         self._writer: threading.Thread | None = None
+        self._connection: sqlite3.Connection | None = None
         self._failing = False
 
     def keep(self, issuer: Issuer, ledger: Ledger, events: Sequence[Event] = ()) -> None:
@@ -87,7 +88,7 @@ class LedgerStore:
                 self._waiting = {}
                 self._events.clear()
             if not ledgers:
-                return
+                break
             try:
                 self._write(ledgers, events)
             except (sqlite3.Error, OSError, StoreError) as error:
@@ -95,9 +96,12 @@ class LedgerStore:
             else:
                 self._recovered()
             self._closing.wait(_PAUSE)
+        self._disconnect()
 
     def _write(self, ledgers: Mapping[Place, Ledger], events: Sequence[tuple[Place, Event]]) -> None:
-        with closing(_writable(self._path)) as connection, connection:
+        if self._connection is None:
+            self._connection = _writable(self._path)
+        with self._connection as connection:
             for place, ledger in ledgers.items():
                 write_ledger(connection, place, ledger)
                 new = [event for of, event in events if of == place]
@@ -105,6 +109,7 @@ class LedgerStore:
                     write_events(connection, place, new)
 
     def _failed(self, error: Exception) -> None:
+        self._disconnect()
         if not self._failing:
             self._failing = True
             _log.warning("key ledgers cannot be kept in %s: %s", self._path, error)
@@ -113,6 +118,11 @@ class LedgerStore:
         if self._failing:
             self._failing = False
             _log.info("key ledgers are kept in %s again", self._path)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def stored_ledger(path: Path, issuer: Issuer) -> Ledger:

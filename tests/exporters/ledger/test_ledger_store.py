@@ -205,3 +205,21 @@ def test_writing_that_works_again_is_logged_and_nothing_of_the_ledger_is_lost(
 def test_a_ledger_that_is_not_there_is_said_plainly(path: Path) -> None:
     with pytest.raises(StoreError, match="there is no key ledger; an agent keeps one in its data_dir"):
         stored_events(path, ACME)
+
+
+def test_the_ledger_can_be_read_while_an_agent_writes_it(open_store: Callable[[], LedgerStore], path: Path) -> None:
+    memory = remembering(open_store())
+    ledger = live(memory)
+    until(lambda: path.exists() and _readable(path) == ledger)
+
+    newer = memory.observe(ACME, SetSeen(START + timedelta(seconds=45), "eu", (NEW,), 15))
+
+    until(lambda: _readable(path) == newer)
+
+
+def _readable(path: Path) -> Ledger | None:
+    """None before the tables are there."""
+    try:
+        return stored_ledger(path, ACME)
+    except StoreError:
+        return None
