@@ -165,7 +165,7 @@ _Rule = tuple[str, Callable[[Verifier], bool], str]
 _RULES: tuple[_Rule, ...] = (
     ("cooldown", lambda row: row.class_ is not VerifierClass.B or row.cooldown not in (0, Word.NEVER),
      "class B has a cooldown"),
-    ("anchor", lambda row: (row.anchor is None) == (row.cooldown == 0), "goes with a cooldown, and only with one"),
+    ("anchor", lambda row: (row.anchor is None) == (row.cooldown == 0), "a cooldown and what it counts from belong together"),
     ("headers", lambda row: row.class_ is not VerifierClass.D or row.headers is not None, "class D reads headers"),
     ("headers", lambda row: row.ttl != "max-age" or row.headers is not None, "ttl: max-age needs them"),
     ("ttl", lambda row: row.class_ is not VerifierClass.C or row.ttl is not Word.NEVER, "class C fetches periodically"),

@@ -64,7 +64,8 @@ def _described(node: Node) -> _Found:
         given: dict[str, Any] = {key: span for key in _DURATIONS if (span := node.get(key).seconds) is not None}
         for problem in contradictions(replace(verifiers()[like.text], **given)):
             field, _, wanted = problem.partition(": ")
-            yield node.get(field).loc if field in given else node.loc, f"{like.text} does not go with this: {wanted}"
+            key = "cooldown" if field == "anchor" else field  # nobody can write an anchor here
+            yield (*node.loc, key), f"does not go with a row like {like.text}: {wanted}"
 
 
 def _among(nodes: Sequence[Node], known: tuple[str, ...]) -> _Found:

@@ -144,6 +144,7 @@ def _issuer(settings: Settings, name: str) -> Issuer:
 
 def _observed(issuer: Issuer, max_age: int | None, offline: bool, redact: Redactor) -> Observed:
     from drills.prediction import Observed
+    from exporters.report import printable
     from oidcwatch.loop import run_loop
     from oidcwatch.predict import observe
     from oidcwatch.progress import waiting_for
@@ -159,7 +160,7 @@ def _observed(issuer: Issuer, max_age: int | None, offline: bool, redact: Redact
             return run_loop(observe(issuer, make_http(issuer.ca_file)))
     except Exception as error:  # noqa: BLE001 - whatever a server provokes is told by its reason
         failure = classify(error)
-        told = redact(f"{failure.reason}: {failure.detail}")
+        told = printable(redact(f"{failure.reason}: {failure.detail}"))
         typer.echo(f"oidcwatch: no key set of {issuer.name}: {told}; --max-age or --offline do without", err=True)
         raise typer.Exit(NOT_SEEN) from None
 

@@ -46,7 +46,7 @@ def test_a_row_is_read_with_its_defaults() -> None:
         ("class: B", "class: C", "unknown_kid: classes C and E do not refetch"),
         ("class: B", "class: E", "ttl: class E keeps its keys: never"),
         ("cooldown: 30", "cooldown: 0", "cooldown: class B has a cooldown"),
-        ("  anchor: last_success\n", "", "anchor: goes with a cooldown, and only with one"),
+        ("  anchor: last_success\n", "", "anchor: a cooldown and what it counts from belong together"),
         ("unknown_kid: refetch", "unknown_kid: deny", "unknown_kid: classes A and B refetch"),
         ("evidence: [D]", "evidence: []", "evidence"),
         ("evidence: [D]", "evidence: [D]\n  keeps_for: unknown\n  on_fetch_error: deny", "keeps_for"),

@@ -83,12 +83,29 @@ def test_a_verifier_like_none_of_the_table_is_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_a_setting_that_its_row_cannot_have_is_refused(tmp_path: Path) -> None:
-    own = "verifiers: [{name: ours, like: static-keys, ttl: 5m}]\n"
+@pytest.mark.parametrize(
+    ("own", "problem"),
+    [
+        ("like: static-keys, ttl: 5m", "ttl: does not go with a row like static-keys: class E keeps its keys: never"),
+        ("like: jose, cooldown: 0s", "cooldown: does not go with a row like jose: class B has a cooldown"),
+        (
+            "like: go-oidc, cooldown: 30s",
+            "cooldown: does not go with a row like go-oidc: a cooldown and what it counts from belong together",
+        ),
+    ],
+)
+def test_a_setting_that_its_row_cannot_have_is_refused(tmp_path: Path, own: str, problem: str) -> None:
+    text = ISSUER % "ours" + f"verifiers: [{{name: ours, {own}}}]\n"
 
-    assert problems(tmp_path, ISSUER % "ours" + own) == [
-        "2: verifiers[0].ttl: static-keys does not go with this: class E keeps its keys: never"
-    ]
+    assert f"2: verifiers[0].{problem}" in problems(tmp_path, text)
+
+
+@pytest.mark.parametrize("own", ["5", "{like: 5}", "[ours]", "{name: ours, like: jose, ttl: soon}", "{name: ours}"])
+def test_what_has_the_wrong_shape_is_told_and_stops_no_other_rule(tmp_path: Path, own: str) -> None:
+    found = problems(tmp_path, ISSUER % "josé" + f"verifiers: [{own}]\n")
+
+    assert any(problem.startswith("1: issuers[0].verifiers[0]: ") for problem in found)
+    assert any(problem.startswith("2: verifiers[0]") for problem in found)
 
 
 def test_a_name_that_is_described_twice_is_refused(tmp_path: Path) -> None:
