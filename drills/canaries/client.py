@@ -27,7 +27,6 @@ _START_SECONDS = 60.0
 _CHECK_SECONDS = 35.0  # above the longest fetch timeout of a verifier, 30 s
 _GRACE_SECONDS = 3.0
 _LONGEST_LINE = 64 * 1024
-_LINES_KEPT = 20
 _MEMBERS = frozenset({"id", "ok", "error", "seconds"})
 
 
@@ -89,6 +88,7 @@ class RunningCanary:
         except queue.Empty:
             return None
         if answer is None or not answer.keys() >= _MEMBERS or answer["id"] != self._open:
+            self._answers.put(None)  # so that later questions fail as well, and do not wait
             raise CanaryFailed(f"the canary {self.canary.name} has ended or does not keep to the protocol")
         self._open = None
         return answer
@@ -114,10 +114,10 @@ def start(
     command += ["--ca-file", str(ca_file)] if ca_file else []
     command += ["--settings", json.dumps(dict(settings))] if settings else []
     with _running(command, environ, ca_file) as process:
-        answers, complaints = _answers_of(process), _complaints_of(process)
+        answers, last_words = _answers_of(process), _last_words_of(process)
         ready = _first(answers)
         if ready is None or ready.get("ready") is not True:
-            raise CanaryFailed(f"the canary {canary.name} did not start: {_said(complaints)}{_hint(canary)}")
+            raise CanaryFailed(f"the canary {canary.name} did not start: {last_words()}{_hint(canary)}")
         assert process.stdin is not None  # noqa: S101 - a pipe was asked for
         yield RunningCanary(
             canary, str(ready.get("library")), str(ready.get("version")), process.pid, process.stdin, answers
@@ -170,21 +170,28 @@ def _answers_of(process: subprocess.Popen[str]) -> queue.SimpleQueue[dict[str, A
     return answers
 
 
-def _complaints_of(process: subprocess.Popen[str]) -> deque[str]:
-    """The last lines of its standard error, for a start that fails. In memory only: libraries may log tokens."""
-    lines: deque[str] = deque(maxlen=_LINES_KEPT)
+def _last_words_of(process: subprocess.Popen[str]) -> Callable[[], str]:
+    """Gives the last line of its standard error. Kept in memory only: libraries may log tokens."""
+    lines: deque[str] = deque(maxlen=1)
 
     def read(stream: IO[str]) -> None:
         with contextlib.suppress(ValueError):  # closed meanwhile
-            lines.extend(iter(lambda: stream.readline(_LONGEST_LINE), ""))
+            lines.extend(line for line in iter(lambda: stream.readline(_LONGEST_LINE), "") if line.strip())
 
-    _in_background(read, process.stderr)
-    return lines
+    reader = _in_background(read, process.stderr)
+
+    def last_words() -> str:
+        reader.join(_GRACE_SECONDS)
+        return lines[-1].strip() if lines else "it said nothing"
+
+    return last_words
 
 
-def _in_background(read: Callable[[IO[str]], None], stream: IO[str] | None) -> None:
+def _in_background(read: Callable[[IO[str]], None], stream: IO[str] | None) -> threading.Thread:
     assert stream is not None  # noqa: S101 - a pipe was asked for
-    threading.Thread(target=read, args=(stream,), daemon=True).start()
+    thread = threading.Thread(target=read, args=(stream,), daemon=True)
+    thread.start()
+    return thread
 
 
 def _first(answers: queue.SimpleQueue[dict[str, Any] | None]) -> dict[str, Any] | None:
@@ -192,11 +199,6 @@ def _first(answers: queue.SimpleQueue[dict[str, Any] | None]) -> dict[str, Any] 
         return answers.get(timeout=_START_SECONDS)
     except queue.Empty:
         return None
-
-
-def _said(complaints: deque[str]) -> str:
-    lines = [line.strip() for line in tuple(complaints) if line.strip()]
-    return lines[-1] if lines else "it said nothing"
 
 
 def _hint(canary: Canary) -> str:

@@ -6,6 +6,12 @@ import { parseArgs } from 'node:util';
 const MOST_CHARACTERS = 200;
 const SHORTEST_PART = 6; // a shorter part of a token is no secret, and would hide ordinary words
 
+// One line, which is what the other side shows of a start that fails.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`${error.name}: ${error.message}\n`);
+  process.exit(1);
+});
+
 const text = { type: 'string' };
 const { values } = parseArgs({
   options: { issuer: text, 'jwks-uri': text, audience: text, 'ca-file': text, settings: { ...text, default: '{}' } },

@@ -38,6 +38,11 @@ final class Canary {
     private final PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
     Canary(String[] given) throws IOException, GeneralSecurityException, ParseException {
+        // One line, which is what the other side shows of a start that fails.
+        Thread.currentThread().setUncaughtExceptionHandler((thread, error) -> {
+            System.err.println(error);
+            System.exit(1);
+        });
         for (int i = 0; i + 1 < given.length; i += 2) {
             arguments.put(given[i], given[i + 1]);
         }
