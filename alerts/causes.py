@@ -109,7 +109,7 @@ def _measured(deployment: Deployment, cause: Cause) -> tuple[tuple[Condition, ..
 def _about(cause: Cause, agree: int, window: timedelta) -> str:
     evidence, within = cause.evidence, duration(window)
     if evidence is TOLD_ONCE:
-        text = f"Each region tells of a change once: most of those that ran in {within} must have."
+        text = f"A region may tell of a change only once: most of those that ran in {within} must have."
     elif not evidence.majority and evidence.share is None:
         text = f"One such run in {within}, from any region, is proof enough."
     else:
