@@ -202,7 +202,7 @@ def _first(answers: queue.SimpleQueue[dict[str, Any] | None]) -> dict[str, Any] 
 
 
 def _hint(canary: Canary) -> str:
-    return f"; it needs `{canary.needs}`" if canary.needs else ""
+    return f"; if something is missing: `{canary.needs}`" if canary.needs else ""
 
 
 def _end(process: subprocess.Popen[str]) -> None:
