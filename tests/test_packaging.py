@@ -17,6 +17,13 @@ PACKAGES = ("oidcwatch", "probes", "exporters", "alerts", "dashboards", "runbook
 DATA = (
     "exporters/templates/index.html.j2",
     "exporters/templates/style.css",
+    "alerts/templates/oidcwatch.tmpl",
+    "runbooks/templates/page.html.j2",
+    "drills/verifiers.yaml",
+    "drills/canaries/go/go.mod",
+    "drills/canaries/java/pom.xml",
+    "drills/canaries/node/package-lock.json",
+    "drills/canaries/apache/httpd.conf",
     "sandbox/templates/login.html",
     "sandbox/peers/node/server.mjs",
     "sandbox/peers/node/package-lock.json",
