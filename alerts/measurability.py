@@ -189,6 +189,8 @@ def _obstacle(deployment: Deployment, slo: Slo, shape: Shape, rule: Rule) -> str
     there, needed = len(shape.regions), rule.regions
     if there < needed:
         return f"{needed} regions must agree, and it is probed from {there}"
+    if not burns_events(slo) and there < deployment.alerting.min_regions:
+        return f"{deployment.alerting.min_regions} regions must agree on a slice, and it is probed from {there}"
     k, n, unit = _evidence(deployment, slo, shape, rule.tier)
     by_slices = has_slices(slo) and there >= deployment.alerting.min_regions
     if (k is None or k > n) and not by_slices:
@@ -220,14 +222,19 @@ def _advice(
     if noise >= slo.budget and not spends_slices(slo):
         yield Advice(
             f"{noise:.2%} of the runs fail at random: that alone spends the budget {noise / float(slo.budget):.1f} times "
-            "over. Let checks confirm (confirm: true), find out what fails, or lower the objective."
+            f"over. {_confirm(deployment, slo)}ind out what fails, or lower the objective."
         )
     elif (pages := sum(each.false_alarms for each in firing if each.tier.severity is Severity.PAGE)) >= 1:
         yield Advice(
-            f"With {noise:.2%} of the runs failing at random, {pages:.0f} pages a month are false. Let checks confirm "
-            "(confirm: true), find out what fails, or lower the objective."
+            f"With {noise:.2%} of the runs failing at random, {pages:.0f} pages a month are false. "
+            f"{_confirm(deployment, slo)}ind out what fails, or lower the objective."
         )
     yield from _stretched(deployment, slo, shape)
+
+
+def _confirm(deployment: Deployment, slo: Slo) -> str:
+    """The beginning of an advice; a check that is run twice already is not told to be."""
+    return "F" if all(check.confirm for check in deployment.checks_of(slo)) else "Let checks confirm (confirm: true), f"
 
 
 def _stretched(deployment: Deployment, slo: Slo, shape: Shape) -> Iterator[Advice]:

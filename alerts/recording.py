@@ -106,7 +106,9 @@ def _events(deployment: Deployment, slo: Slo) -> Iterator[Recording]:
         regional, runs = (of(s.over(name, window), slo) for name in (s.REGION_BAD, s.REGION_TOTAL))
         by = f"{m.ISSUER}, {m.TARGET}, {m.DRILL}, {SLO}"
         yield Recording(s.over(s.BAD_ELSEWHERE, window), f"{bad} - max by ({by}) ({regional})")
-        yield Recording(s.over(s.TOTAL_ELSEWHERE, window), f"{total} - max by ({by}) ({runs})")
+        # The runs of that same region, which may have the fewest: others, or its own excluded ones, are not its.
+        worst = f"{regional} == on ({by}) group_left () max by ({by}) ({regional})"
+        yield Recording(s.over(s.TOTAL_ELSEWHERE, window), f"{total} - max by ({by}) ({runs} and ({worst}))")
         left = tuple(of(s.over(name, window), slo) for name in (s.BAD_ELSEWHERE, s.TOTAL_ELSEWHERE))
         yield Recording(s.over(s.WILSON_ELSEWHERE, window), wilson(*left))
     yield from _regions(deployment, slo)

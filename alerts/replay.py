@@ -180,7 +180,10 @@ def _agree(rule: Rule, events: _Counts, windows: tuple[_Window, _Window], at: in
     long, _ = windows
     bad = [long(region, at) for region in events.regions]
     total = [long(region, at) for region in events.region_totals]
-    return rule.regions < 2 or wilson_lower(sum(bad) - max(bad), sum(total) - max(total)) > rule.threshold
+    if rule.regions < 2:
+        return True
+    worst_bad, worst_total = max(zip(bad, total, strict=True))
+    return wilson_lower(sum(bad) - worst_bad, sum(total) - worst_total) > rule.threshold
 
 
 def _slices_burning(rule: Rule, floor: int, slices: _Counts) -> Iterator[int]:

@@ -88,8 +88,8 @@ def _at_next_period(verifier: Verifier, observed: Observed) -> Bound:
 
 def _after_max_age(verifier: Verifier, observed: Observed) -> Bound:
     headers = verifier.headers or Headers()
-    early = f"{_span(headers.early)} before " if headers.early else ""
-    why = f"it fetches {early}when the max-age of the set has passed ({_header(headers, observed)})"
+    moment = f"{_span(headers.early)} before the" if headers.early else "when the"
+    why = f"it fetches {moment} max-age of the set passes ({_header(headers, observed)})"
     return _bound(_freshness(headers, observed), why)
 
 
@@ -184,7 +184,7 @@ def _header(headers: Headers, observed: Observed) -> str:
         return "nobody looked"
     if observed.max_age is None:
         return f"there is none, it takes {_span(headers.default)}"
-    return f"the key set says {_span(observed.max_age)}"
+    return f"max-age {_span(observed.max_age)}"
 
 
 def _span(span: Seconds) -> str:

@@ -84,7 +84,7 @@ def verdict(impacts: Sequence[Impact], observed: Observed) -> tuple[str, ...]:
     """What a person should know before the next rotation, in sentences."""
     return (
         *_on_broken(impacts),
-        *_on_unbounded(impacts),
+        *_on_unbounded(impacts, observed),
         *_on_deadlines(impacts, observed),
         *_on_removed_keys(impacts),
         *_on_overlap(impacts),
@@ -99,21 +99,26 @@ def _impact(prediction: Prediction, lead: float) -> Impact:
     return Impact(prediction, breaks=True, window=Bound(window, needed.why, needed.known))
 
 
-def _on_unbounded(impacts: Sequence[Impact]) -> Iterable[str]:
+def _on_unbounded(impacts: Sequence[Impact], observed: Observed) -> Iterable[str]:
     never = [_name(each) for each in impacts if each.window.seconds is None and each.window.known]
     unknown = [_name(each) for each in impacts if each.window.seconds is None and not each.window.known]
     if never:
         yield f"No lead is long enough for {_listed(never)}: restart or reconfigure before the new key is used."
-    if unknown:
+    if unknown and not observed.headers_seen:
+        yield f"It is not known for {_listed(unknown)}: nobody looked at the key set's headers. Look, or give its max-age."
+    elif unknown:
         yield f"Nobody says how long {_listed(unknown)} needs: measure it before you rely on a lead."
 
 
 def _on_broken(impacts: Sequence[Impact]) -> Iterable[str]:
-    broken = [each for each in impacts if each.breaks]
-    if not broken:
+    broken = [_name(each) for each in impacts if each.breaks and each.window.known]
+    unknown = [_name(each) for each in impacts if each.breaks and not each.window.known]
+    if broken:
+        yield f"The next rotation would break {_listed(broken)}."
+    if unknown:
+        yield f"The next rotation may break {_listed(unknown)}."
+    if not broken and not unknown:
         yield "The next rotation breaks nothing."
-    else:
-        yield f"The next rotation would break {_listed([_name(each) for each in broken])}."
 
 
 def _on_deadlines(impacts: Sequence[Impact], observed: Observed) -> Iterable[str]:

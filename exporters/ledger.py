@@ -64,11 +64,9 @@ class LedgerStore:
 
     def read(self, issuer: Issuer) -> Ledger:
         """What was kept of the issuer. Never raises: a file that cannot be read is logged, and the ledger is empty."""
-        if not self._path.exists():
-            return Ledger()
         try:
-            return stored_ledger(self._path, issuer)
-        except StoreError as error:
+            return stored_ledger(self._path, issuer) if self._path.exists() else Ledger()
+        except (StoreError, OSError) as error:
             _log.warning("the key ledger of %s begins anew: %s", issuer.name, error)
             return Ledger()
 
@@ -170,4 +168,6 @@ def _writable(path: Path) -> sqlite3.Connection:
 
 
 def _unknown(path: Path, version: int) -> str:
+    if not version:
+        return f"{path} is no key ledger"
     return f"{path}: the key ledger has version {version}, this oidcwatch knows version {SCHEMA}; move it away"

@@ -205,5 +205,9 @@ class _Pages:
 
 
 def _from_elsewhere(request: Request) -> bool:
-    """A page elsewhere can make a browser post here; browsers say so in this header (Fetch Metadata)."""
-    return request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
+    """A page elsewhere can make a browser post here. Browsers say so in Fetch Metadata, which they send to https and to
+    loopback only, and in Origin, which comes with every POST of theirs (Fetch §3.2).
+    """
+    origin = request.headers.get("origin")
+    foreign = origin is not None and origin.partition("://")[2] != request.headers.get("host", "")
+    return foreign or request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}

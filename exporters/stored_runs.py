@@ -103,6 +103,8 @@ def schema_of(connection: sqlite3.Connection) -> int:
 
 def unknown(path: Path, version: int) -> str:
     """What is said of a version that this program does not know."""
+    if not version:
+        return f"{path} is no run history"
     return f"{path}: the run history has version {version}, this oidcwatch knows version {SCHEMA}; move it away"
 
 

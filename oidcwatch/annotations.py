@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from probes.classify import classify
+
 TAG = "oidcwatch"
 """Every annotation has it, so that a dashboard can ask for these alone."""
 _MOST_BYTES = 64 * 1024
@@ -57,7 +59,7 @@ async def post(client: httpx.AsyncClient, grafana: str, token: str, annotation: 
             status, body = answer.status_code, await _body(answer)
     # Not chained: the cause of the last one is the token itself, with a character that no header can hold.
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise AnnotationError(f"{url}: {type(error).__name__}") from None
+        raise AnnotationError(f"{url}: {classify(error).detail}") from None
     except UnicodeEncodeError:
         raise AnnotationError("the token has characters that no header can hold") from None
     if status != httpx.codes.OK:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from oidcwatch.config_issuer import Model
-from oidcwatch.config_values import BaseUrl, Location, Name, OwnerName, Text, TimeOfDay, WeekDays, refuse
+from oidcwatch.config_values import BaseUrl, Location, Name, OwnerName, TeamText, Text, TimeOfDay, WeekDays, refuse
 
 Kind = Literal["webhook", "slack", "pagerduty", "opsgenie", "email"]
 Route = Literal["page", "ticket", "security", "drill", "deadman", "default"]
@@ -78,7 +78,7 @@ class AlertingModel(Model):
     """Prometheus, as people reach it."""
     alertmanager_url: BaseUrl = ""
     """Alertmanager, as people reach it."""
-    owners: dict[OwnerName, Text] = Field(default_factory=dict)
+    owners: dict[OwnerName, TeamText] = Field(default_factory=dict)
     """Team by kind of owner (network, application, security, ...), as it is to stand in the label `owner`."""
     receivers: dict[Route, list[Entry]] = Field(default_factory=dict)
     """Who is told, by route: entries such as {webhook: {url: ...}} with Alertmanager's own fields; secrets as files."""

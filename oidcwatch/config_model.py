@@ -88,7 +88,8 @@ class AgentModel(Model):
     listen: Address = "127.0.0.1:9464"
     """Address of metrics, status page and health."""
     data_dir: Text = "oidcwatch-data"
-    """Folder for run history, key ledger and evidence; a relative path starts at the configuration's folder."""
+    """Folder for run history, key ledger and evidence, of one agent only; a relative path starts at the configuration's
+    folder."""
     keep_runs: Window = 3_024_000.0
     """How long the run history in data_dir reaches back; 1d or more."""
     browser: BrowserModel = BrowserModel()

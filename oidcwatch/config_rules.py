@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeGuard
 
 from alerts.alertmanager_fields import REQUIRED, refusals
+from alerts.burn import camel
 from exporters.slis import BY_NAME
 from oidcwatch.config_duration import format_duration
 from oidcwatch.config_merge import Tree
@@ -54,9 +55,12 @@ def _unique_names(scene: Scene) -> _Found:
 
 
 def _objectives_have_names(scene: Scene) -> _Found:
-    defaults = set(BY_NAME)
+    defaults, alerts = set(BY_NAME), {camel(name): name for name in BY_NAME}
     for slo in scene.root.items("slos"):
         sli, name, some = slo.get("sli").text, slo.get("name"), slo.items("issuers")
+        other = alerts.setdefault(camel(name.text), name.text) if name.text else ""
+        if other != name.text:
+            yield name.loc, f"{found(name.text)} makes alerts of the same names as {found(other)}; choose another"
         if some and not name.text:
             message = f"an objective for some issuers needs a name of its own, such as {sli or 'login-success'}-gold"
             yield slo.loc, message

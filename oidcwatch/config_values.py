@@ -118,6 +118,8 @@ def _base_url(text: str) -> str:
         _parsed(text, ("https", "http"), "https://grafana.example.com")
         if "?" in text or "#" in text:
             refuse("must not have a query or a fragment: paths are added to it")
+        if "{" in text or "}" in text:
+            refuse("must not have braces: rules take them for templates")
     return text.rstrip("/")
 
 
@@ -145,6 +147,9 @@ VerifierName = Annotated[
     str, *_matching(r"[a-z0-9][a-z0-9._-]{0,62}", "must be the name of a verifier such as envoy-jwt-authn")
 ]
 Text = Annotated[str, *_matching(r"[^\x00-\x1f\x7f]{1,500}", "must be one line of text, and not empty")]
+TeamText = Annotated[
+    str, *_matching(r"[^\x00-\x1f\x7f{}]{1,200}", "must be one line of at most 200 characters without braces")
+]
 FreeText = Annotated[str, *_matching(r"[^\x00-\x1f\x7f]{0,200}", "must be one line of at most 200 characters")]
 Scope = Annotated[
     str,

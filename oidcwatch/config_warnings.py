@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from exporters.slis import BY_NAME
 from oidcwatch.config import Loaded
+from oidcwatch.config_build import every_region
 from oidcwatch.config_duration import format_duration
 from oidcwatch.settings import Settings
 from probes.metadata import host_of
@@ -60,6 +62,27 @@ def _one_region(settings: Settings) -> Iterator[str]:
         )
 
 
+def _unfed_objectives(loaded: Loaded) -> Iterator[str]:
+    kinds = {
+        entry.type
+        for issuer in loaded.config.issuers
+        for entry in (*issuer.probes, *(probe for client in issuer.clients for probe in client.probes))
+    }
+    for slo in loaded.config.slos:
+        wanted = BY_NAME[slo.sli].probes
+        if not wanted & kinds:
+            yield f"the objective for {slo.sli} needs the probe {' or '.join(sorted(wanted))}: nothing is generated for it"
+
+
+def _nobody_paged(loaded: Loaded) -> Iterator[str]:
+    there, needed = len(every_region(loaded.config)), loaded.config.alerting.min_regions
+    if there < needed:
+        yield (
+            f"{there} region{'s' * (there > 1)} and alerting.min_regions {needed}: no objective can page; look from more "
+            "regions, or set alerting.min_regions: 1 and accept that one region's own network pages"
+        )
+
+
 _RULES: tuple[_Rule, ...] = (
     _nothing_to_run,
     _logins_too_often,
@@ -73,6 +96,7 @@ _RULES: tuple[_Rule, ...] = (
 def warnings_of(loaded: Loaded) -> list[str]:
     """One sentence each, in a stable order."""
     warnings = [warning for rule in _RULES for warning in rule(loaded.settings)]
+    warnings += [*_unfed_objectives(loaded), *_nobody_paged(loaded)]
     for issuer in loaded.config.issuers:
         for resource in issuer.resources:
             warnings.append(f"resource {issuer.name}/{resource.name} is known, but no probe calls resources yet")

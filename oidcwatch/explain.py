@@ -15,7 +15,7 @@ from rich.text import Text
 from alerts.deployment import Slo
 from alerts.measurability import Measured, Subject, TierVerdict, subject_of
 from alerts.windows import Severity
-from exporters.stored_runs import lone_failures
+from exporters.stored_runs import StoreError, lone_failures
 
 _LOOK_BACK = timedelta(days=7)
 _ENOUGH_RUNS = 1000
@@ -52,7 +52,11 @@ class ObservedNoise:
 
 def observed(store: Path, now: datetime, assumed: float) -> ObservedNoise:
     """The noise of the last days, where an agent keeps a run history there. Raises StoreError when it is unreadable."""
-    return ObservedNoise(lone_failures(store, now - _LOOK_BACK, now) if store.exists() else {}, assumed)
+    try:
+        there = store.exists()
+    except OSError as error:
+        raise StoreError(f"{store}: {error.strerror}") from error
+    return ObservedNoise(lone_failures(store, now - _LOOK_BACK, now) if there else {}, assumed)
 
 
 def rows(found: Iterable[Measured]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from alerts.recording import objective_groups
 from alerts.timeline import MINUTE, Slicing, Timeline, aligned, slicing_of
 from exporters import metrics as m
 from exporters.slis import Freshness, Latency, Selector
+from probes.classify import classify
 
 _CHUNK = timedelta(days=1)
 """A query for more would be large; Prometheus gives no more than 11,000 points of a series at once."""
@@ -150,7 +151,7 @@ class PrometheusHistory:
             result: list[Any] = document["data"]["result"]
             return result
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise PrometheusError(f"Prometheus cannot be asked: {type(error).__name__}") from error
+            raise PrometheusError(f"{self.url} cannot be asked: {classify(error).detail}") from error
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise PrometheusError(f"status {answer.status_code}, and no answer of Prometheus's query_range") from error
 

@@ -132,7 +132,8 @@ def _increased(metric: m.Metric, label: str, window: timedelta) -> str:
 
 
 _WELL_KNOWN = '"$ISSUER/.well-known/openid-configuration"'
-_ENDPOINT = '"$(curl -sS -m 10 ' + _WELL_KNOWN + ' | jq -r .{member})"'
+# What the provider says is a URL and nothing else: no option, no file, no pattern.
+_ENDPOINT = '-g --proto =http,https --url "$(curl -sS -m 10 ' + _WELL_KNOWN + ' | jq -r .{member})"'
 
 
 def _fetch(document: Document) -> str:

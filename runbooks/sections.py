@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from shlex import quote as shell
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from alerts.links import ONCALL, panel_id, silence_url
 from alerts.model import Level, Role
 from alerts.promql import duration, number
 from alerts.rules_file import expression
+from alerts.watching import WATCHDOG
 from alerts.windows import Severity
 from probes.reasons import REASONS
 from probes.registry import PROBES
@@ -45,7 +47,9 @@ def checks_of(subject: Subject) -> tuple[RunbookCheck, ...]:
     alert = subject.alert
     window = _TOLD_ONCE if TOLD_ONCE.intersection(alert.reasons) else LATELY
     own = (_narrowed(check, alert.runs_on) for check in body_of(alert).checks)
-    return (still_firing(alert.name), failures(window), *own)
+    # The dead man's alert is the one that must fire.
+    firing = () if alert.name == WATCHDOG else (still_firing(alert.name),)
+    return (*firing, failures(window), *own)
 
 
 def _narrowed(check: RunbookCheck, kinds: tuple[str, ...]) -> RunbookCheck:
@@ -165,7 +169,7 @@ def _variables(subject: Subject) -> str:
     name, url = (issuer.name, issuer.url.rstrip("/")) if issuer else ("NAME", "https://ISSUER")
     # `##*/` and the rest cut host and port out of the URL, so that the line is right for any issuer.
     return (
-        f"NAME={name} ISSUER='{url}' PROMETHEUS='{prometheus}'\n"
+        f"NAME={name} ISSUER={shell(url)} PROMETHEUS={shell(prometheus)}\n"
         'HOST=${ISSUER#*://}; HOST=${HOST%%/*}; PORT=${HOST#*:}; HOST=${HOST%%:*}; [ "$PORT" = "$HOST" ] && PORT=443'
     )
 
@@ -229,7 +233,7 @@ def _false_positives(subject: Subject) -> Iterator[Block]:
     url = alerting.alertmanager_url or "http://ALERTMANAGER:9093"
     matcher = "" if alert.level is Level.AGENT else ' issuer="$NAME"'
     yield Command(
-        f'amtool silence add --alertmanager.url={url} --duration=30m --author="$USER" '
+        f'amtool silence add --alertmanager.url={shell(url)} --duration=30m --author="$USER" '
         f"--comment='INCIDENT' alertname={alert.name}{matcher}",
         expect="the id of the silence; `amtool silence expire ID` ends it",
     )

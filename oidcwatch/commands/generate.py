@@ -114,7 +114,9 @@ def dashboards(
 
     \b
     Examples:
-      oidcwatch generate dashboards -o /etc/grafana/oidcwatch
+      oidcwatch generate dashboards
+      cp -r generated/grafana/provisioning /etc/grafana/
+      mkdir -p /etc/grafana/dashboards/oidcwatch && cp generated/dashboards/*.json /etc/grafana/dashboards/oidcwatch/
     """
     _run(("dashboards",), config, out, check, PrometheusVersion.DEBIAN, 1)
 
@@ -163,7 +165,9 @@ def _run(
     try:
         files = generation.generated(material, kinds)
         change = generation.difference(out, files) if check else generation.write(out, files)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        fail(f"--out {out}: {error.strerror or error} ({error.filename or out})")
+    except ValueError as error:
         fail(str(error))
     broken = () if names else _broken(material, files)
     for problem in broken:
@@ -184,6 +188,9 @@ def _broken(material: Material, files: Files) -> tuple[str, ...]:
 def _warn_of_silence(material: Material) -> None:
     from alerts.routes import unattended
 
+    for key in ("runbooks_url", "grafana_url"):
+        if not getattr(material.deployment.alerting, key):
+            typer.echo(f"warning: messages of alerts link to nothing: add alerting.{key}", err=True)
     for route in unattended(material.deployment, material.alerts):
         typer.echo(
             f"warning: nobody is told of alerts that take the route {route}: add alerting.receivers.{route}", err=True

@@ -314,6 +314,24 @@ async def test_a_drill_from_another_site_is_refused(client: httpx.AsyncClient, a
     assert agent.asked == []
 
 
+@pytest.mark.parametrize("origin", ["http://evil.example", "null"])
+async def test_a_post_of_a_page_elsewhere_is_refused_over_plain_http_too(
+    client: httpx.AsyncClient, agent: Agent, origin: str
+) -> None:
+    answer = await client.post("/-/drill?issuer=acme&state=on", headers={"Origin": origin})
+
+    assert answer.status_code == 403
+    assert agent.asked == []
+
+
+async def test_a_post_of_the_agents_own_page_is_taken(client: httpx.AsyncClient) -> None:
+    origin = str(client.base_url).rstrip("/")
+
+    answer = await client.post("/-/drill?issuer=acme&state=on", headers={"Origin": origin})
+
+    assert answer.status_code == 200
+
+
 async def test_the_page_says_which_issuers_are_under_drill_and_until_when(
     client: httpx.AsyncClient, agent: Agent, clock: SetClock
 ) -> None:

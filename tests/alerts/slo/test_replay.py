@@ -53,6 +53,21 @@ def test_one_region_down_makes_a_ticket_and_no_page(make: Make) -> None:
     assert [tier for tier in PAGES if tier in found] == []
 
 
+def test_a_stray_failure_elsewhere_is_judged_by_all_runs_of_that_region(make: Make) -> None:
+    def verdict(region: str, minute: int) -> Outcome:  # one region has but a few runs that count, and they fail
+        if region == "us":
+            return BAD if minute > WARM else OUT
+        return BAD if minute == WARM + 5 else GOOD
+
+    regions, minutes = ("eu", "us"), WARM + 10
+    deployment = make.deployment(regions=regions)
+    timeline = timeline_of(make.runs(verdict, minutes, regions=regions), make.start, minutes, Slicing(1, 2))
+
+    fired = {episode.tier.name for episode in episodes(rules_of(deployment, deployment.slos[0]), timeline)}
+
+    assert fired.isdisjoint(PAGES)
+
+
 def test_one_region_alone_pages_where_one_is_said_to_be_enough(make: Make) -> None:
     assert "fast" in begun(make, after(WARM + 1, "us"), min_regions=1)
 

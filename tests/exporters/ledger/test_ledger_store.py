@@ -149,6 +149,15 @@ def test_a_store_that_was_never_used_leaves_no_file(open_store: Callable[[], Led
     assert not path.exists()
 
 
+def test_a_folder_that_cannot_be_looked_into_stops_nothing(tmp_path: Path) -> None:
+    store = LedgerStore(tmp_path / ("x" * 300) / "keys.sqlite")  # a name too long: OSError wherever it is touched
+
+    ledger = store.read(ACME)
+    store.close()
+
+    assert ledger == Ledger()
+
+
 def test_a_file_of_another_version_is_left_alone_and_said_once(
     open_store: Callable[[], LedgerStore], path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

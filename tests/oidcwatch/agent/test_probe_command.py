@@ -119,14 +119,14 @@ def test_an_output_that_cannot_be_written_is_no_failed_check(bench: Any) -> None
 
 
 def test_an_interrupt_ends_the_browser_without_a_traceback(bench: Any) -> None:
-    bench.sandbox.control.fault("login-page-changed")  # so that the login waits
+    bench.sandbox.control.proxy_rules([{"path": "^/authorize", "kind": "delay", "seconds": 25}])  # the login waits
     config = bench.write(bench.document("login"))
     process = subprocess.Popen(
         [sys.executable, "-m", "oidcwatch", "probe", "-c", str(config)],
         env=bench.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    for _ in range(300):  # until the browser has the page, however long it takes to start
-        if bench.sandbox.control.hits().get("/authorize"):
+    for _ in range(300):  # until the browser asks for the page, however long it takes to start
+        if bench.sandbox.control.proxy_hits().get("/authorize"):
             break
         time.sleep(0.1)
 

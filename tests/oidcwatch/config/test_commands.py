@@ -46,7 +46,7 @@ def test_a_valid_file_is_summed_up(write: Write, run: Run) -> None:
 
     assert done.returncode == 0
     assert "checks   2: 1 discovery, 1 jwks; about 480 runs an hour" in done.stdout
-    assert done.stdout.endswith("oidcwatch.yaml is valid, with 1 warning\n")
+    assert done.stdout.endswith("oidcwatch.yaml is valid, with 2 warnings\n")
     assert done.stderr.startswith("warning: one region and no vantage.references")
 
 
@@ -58,7 +58,7 @@ def test_a_summary_as_json_is_all_that_is_printed(write: Write, run: Run) -> Non
     summary = json.loads(done.stdout)
     assert summary["ok"]
     assert summary["checks"] == ["acme//discovery", "acme//jwks"]
-    assert len(summary["warnings"]) == 1
+    assert len(summary["warnings"]) == 2
     assert done.stderr == ""
 
 
@@ -115,8 +115,11 @@ def test_the_file_is_named_by_option_or_environment(write: Write, run: Run, tmp_
         ("  - {name: lab, url: 'http://lab.example', policy: {allow_http: true}, probes: [jwks]}\n",
          "issuer lab: plain http beyond this machine"),
         ("  - {name: idle, url: 'https://idle.example'}\n", "issuer idle has no check that runs here"),
+        ("slos: [{sli: login-success, objective: 99}]\n",
+         "the objective for login-success needs the probe login: nothing is generated for it"),
+        ("alerting: {min_regions: 3}\n", "1 region and alerting.min_regions 3: no objective can page"),
     ],
-    ids=["busy-login", "refresh-scope", "public-client", "plain-http", "no-checks"],
+    ids=["busy-login", "refresh-scope", "public-client", "plain-http", "no-checks", "objective", "one-region"],
 )  # fmt: skip
 def test_what_is_probably_not_meant_is_a_warning(write: Write, run: Run, text: str, warning: str) -> None:
     write(GOOD + text)
