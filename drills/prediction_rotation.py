@@ -101,13 +101,15 @@ def _impact(prediction: Prediction, lead: float) -> Impact:
 
 def _on_unbounded(impacts: Sequence[Impact], observed: Observed) -> Iterable[str]:
     never = [_name(each) for each in impacts if each.window.seconds is None and each.window.known]
-    unknown = [_name(each) for each in impacts if each.window.seconds is None and not each.window.known]
+    unknown = [each for each in impacts if each.window.seconds is None and not each.window.known]
+    unseen = [_name(each) for each in unknown if not observed.headers_seen and each.prediction.verifier.headers]
+    undocumented = [_name(each) for each in unknown if _name(each) not in unseen]
     if never:
         yield f"No lead is long enough for {_listed(never)}: restart or reconfigure before the new key is used."
-    if unknown and not observed.headers_seen:
-        yield f"It is not known for {_listed(unknown)}: nobody looked at the key set's headers. Look, or give its max-age."
-    elif unknown:
-        yield f"Nobody says how long {_listed(unknown)} needs: measure it before you rely on a lead."
+    if unseen:
+        yield f"Nobody looked at the key set's headers, which {_listed(unseen)} goes by: look, or give its max-age."
+    if undocumented:
+        yield f"Nobody says how long {_listed(undocumented)} needs: measure it before you rely on a lead."
 
 
 def _on_broken(impacts: Sequence[Impact]) -> Iterable[str]:

@@ -151,7 +151,7 @@ class PrometheusHistory:
             result: list[Any] = document["data"]["result"]
             return result
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise PrometheusError(f"{self.url} cannot be asked: {classify(error).detail}") from error
+            raise PrometheusError(f"Prometheus cannot be asked: {classify(error).detail}") from error
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise PrometheusError(f"status {answer.status_code}, and no answer of Prometheus's query_range") from error
 
