@@ -290,7 +290,7 @@ async def test_an_error_that_nobody_foresaw_is_logged_with_its_run(caplog: pytes
     with caplog.at_level(logging.ERROR):
         result = await run(probe)
 
-    (record,) = caplog.records
+    (record,) = (each for each in caplog.records if each.name.startswith("probes"))
     assert record.getMessage() == f"run {result.run_id} of acme//discovery from eu broke"
     assert record.exc_info is not None
 

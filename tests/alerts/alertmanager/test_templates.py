@@ -81,7 +81,8 @@ def test_the_text_of_an_alert_is_short_and_complete(render: Render) -> None:
 def test_what_is_not_known_is_not_mentioned(render: Render) -> None:
     text = render("oidcwatch.body", [_alert(annotations={"summary": "s"}, target="*", region="*", owner="", area="")])
 
-    assert [line.partition(":")[0] for line in text.splitlines()] == ["[page] OidcLogin", "s", "Silence"]
+    assert [line.partition(":")[0] for line in text.splitlines()] == ["[page] OidcLogin", "s", "Runbook", "Silence"]
+    assert "Runbook: oidcwatch runbook show OidcLogin" in text
 
 
 @pytest.mark.parametrize(

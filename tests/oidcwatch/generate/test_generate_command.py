@@ -45,7 +45,11 @@ def write(path: Path, issuers: int = 1, clients: int = 1) -> Path:
     """A configuration with so many issuers, and somebody behind every route."""
     regions = {"region": {"name": "north"}, "other_regions": [{"name": "south"}]}
     told = [{"webhook": {"url": "https://alerts.example"}}]
-    alerting = {"receivers": {each.name: told for each in DESTINATIONS}}
+    alerting = {
+        "receivers": {each.name: told for each in DESTINATIONS},
+        "runbooks_url": "https://runbooks.example",
+        "grafana_url": "https://grafana.example",
+    }
     watched = [issuer(each, clients) for each in range(issuers)]
     path.write_text(yaml.safe_dump({**regions, "issuers": watched, "alerting": alerting}))
     return path
@@ -150,6 +154,17 @@ def test_routes_that_reach_nobody_are_named_and_do_no_harm(kind: str, told: bool
 
     warning = "warning: nobody is told of alerts that take the route page: add alerting.receivers.page\n"
     assert (done.returncode, done.stderr) == (CURRENT, warning if told else "")
+
+
+@pytest.mark.process
+def test_links_that_lead_nowhere_are_told(run: Run, tmp_path: Path) -> None:
+    config = yaml.safe_load((tmp_path / "oidcwatch.yaml").read_text())
+    del config["alerting"]["runbooks_url"]
+    (tmp_path / "oidcwatch.yaml").write_text(yaml.safe_dump(config))
+
+    done = run("alertmanager")
+
+    assert done.stderr == "warning: messages of alerts link to nothing: add alerting.runbooks_url\n"
 
 
 @pytest.mark.process
