@@ -121,6 +121,7 @@ def test_an_output_that_cannot_be_written_is_no_failed_check(bench: Any) -> None
 def test_an_interrupt_ends_the_browser_without_a_traceback(bench: Any) -> None:
     bench.sandbox.control.proxy_rules([{"path": "^/authorize", "kind": "delay", "seconds": 25}])  # the login waits
     config = bench.write(bench.document("login"))
+    before = bench.sandbox.control.proxy_hits().get("/authorize", 0)
     # A shell without job control starts its children with SIGINT ignored, and Python leaves it so.
     program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     process = subprocess.Popen(
@@ -128,7 +129,7 @@ def test_an_interrupt_ends_the_browser_without_a_traceback(bench: Any) -> None:
         env=bench.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for _ in range(300):  # until the browser asks for the page, however long it takes to start
-        if bench.sandbox.control.proxy_hits().get("/authorize"):
+        if bench.sandbox.control.proxy_hits().get("/authorize", 0) > before:
             break
         time.sleep(0.1)
 
