@@ -83,6 +83,8 @@ async def test_a_hundred_reloads_leave_nothing_behind(bench: Any, tmp_path: Path
     async with _serving(path, bench.environ) as agent:
         for kind in kinds:
             await _until(partial(_value, agent.registry, "oidc_probe_runs_total", probe=kind, result="success"))
+        # The files of the history and of the ledger are opened when there is something to write, and then stay open.
+        await _until(lambda: all((bench.folder / "data" / name).exists() for name in ("runs.sqlite", "keys.sqlite")))
         path.write_text(yaml.safe_dump(quiet))
         await agent.reload()
         before, series = await _numbers(agent), _series(agent.registry)
