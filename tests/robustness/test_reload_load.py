@@ -62,6 +62,8 @@ def _series(registry: CollectorRegistry) -> set[tuple[str, tuple[tuple[str, str]
 async def _numbers(agent: Agent) -> dict[str, int]:
     """What a leak would raise, at a moment without runs."""
     await _until(lambda: _value(agent.registry, "oidcwatch_runs_in_flight") == 0)
+    # A login that was cancelled closes its context behind itself.
+    await _until(lambda: _value(agent.registry, "oidcwatch_browser_contexts_open") == 0)
     await asyncio.sleep(0.3)  # connections that were aborted a moment ago
     gc.collect()
     return {
