@@ -6,10 +6,10 @@ import logging
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from exporters.sqlite_file import SqliteFile, StoreError
 from exporters.stored_keys import (
     CREATE,
     SCHEMA,
@@ -20,7 +20,6 @@ from exporters.stored_keys import (
     write_events,
     write_ledger,
 )
-from exporters.stored_runs import StoreError, schema_of
 from probes.ledger import Event, Ledger
 from probes.subjects import Issuer
 
@@ -30,9 +29,9 @@ KEYS = "keys.sqlite"
 """Name of the file in an agent's data_dir."""
 _PAUSE = 1.0  # seconds between two writes: most observations only move a key's last sight
 _EVENTS_WAITING = 10_000  # of a disk which does not answer; some megabytes
-_BUSY_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
 _UNREADABLE = (sqlite3.Error, OSError, ValueError, TypeError, OverflowError)  # the last three: values of somebody else
+_FILE = SqliteFile("key ledger", SCHEMA, CREATE, _UNREADABLE)
 
 
 class LedgerStore:
@@ -98,7 +97,7 @@ class LedgerStore:
 
     def _write(self, ledgers: Mapping[Place, Ledger], events: Sequence[tuple[Place, Event]]) -> None:
         if self._connection is None:
-            self._connection = _writable(self._path)
+            self._connection = _FILE.writable(self._path)
         with self._connection as connection:
             for place, ledger in ledgers.items():
                 write_ledger(connection, place, ledger)
@@ -125,49 +124,11 @@ class LedgerStore:
 
 def stored_ledger(path: Path, issuer: Issuer) -> Ledger:
     """An issuer's ledger from a file that may be in use; empty when it is not in there. Raises StoreError."""
-    with _reading(path) as connection:
+    with _FILE.reading(path) as connection:
         return read_ledger(connection, place_of(issuer))
 
 
 def stored_events(path: Path, issuer: Issuer) -> list[Event]:
     """An issuer's history from a file that may be in use, oldest first. Raises StoreError."""
-    with _reading(path) as connection:
+    with _FILE.reading(path) as connection:
         return list(read_events(connection, place_of(issuer)))
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    try:
-        if not path.is_file():
-            raise StoreError(f"{path}: there is no key ledger; an agent keeps one in its data_dir")
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as open_:
-            if (version := schema_of(open_)) != SCHEMA:
-                raise StoreError(_unknown(path, version))
-            yield open_
-    except _UNREADABLE as error:
-        raise StoreError(f"{path}: {error}") from error
-
-
-def _writable(path: Path) -> sqlite3.Connection:
-    """Raises StoreError, OSError or sqlite3.Error."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)  # SQLite gives its companion files the same mode
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for one another
-        connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last states, never the file
-        version = schema_of(connection)
-        if version == 0:
-            connection.executescript(CREATE)
-        elif version != SCHEMA:
-            raise StoreError(_unknown(path, version))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _unknown(path: Path, version: int) -> str:
-    if not version:
-        return f"{path} is no key ledger"
-    return f"{path}: the key ledger has version {version}, this oidcwatch knows version {SCHEMA}; move it away"

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from exporters.stored_runs import EPOCH, SCHEMA, StoredRun, StoreError, microseconds, read_runs, schema_of, unknown
+from exporters.sqlite_file import StoreError
+from exporters.stored_runs import EPOCH, FILE, StoredRun, microseconds, read_runs
 from probes.model import ProbeResult
 from probes.probe import Clock, utc_now
 from probes.reasons import outcome
@@ -22,28 +23,6 @@ RUNS = "runs.sqlite"
 RETENTION = timedelta(days=35)
 """The longest usual objective window, and some days to look back at its end."""
 
-# Text of failures is left out: what it says beyond reason and stage is in the agent's log, and nobody counts it.
-_CREATE = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE runs (
-    issuer TEXT NOT NULL,
-    target TEXT NOT NULL,
-    probe TEXT NOT NULL,
-    region TEXT NOT NULL,
-    drill INTEGER NOT NULL,
-    started_at INTEGER NOT NULL,  -- microseconds since 1970, UTC
-    seconds REAL NOT NULL,
-    interval REAL NOT NULL,
-    outcome TEXT NOT NULL,
-    first_try TEXT NOT NULL,
-    reason TEXT,
-    stage TEXT,
-    run_id TEXT NOT NULL
-) STRICT;
-CREATE INDEX runs_of_probes ON runs (issuer, probe, started_at);
-PRAGMA user_version = {SCHEMA};
-COMMIT;
-"""
 _INSERT = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # Rows are numbered as they come, so the oldest stand first.
 _PRUNE = """
@@ -55,7 +34,6 @@ _QUEUED = 10_000  # runs that wait for a disk which does not answer; some megaby
 _BATCH = 500
 _PRUNE_EVERY = timedelta(minutes=10)
 _PRUNED_AT_ONCE = 5_000  # rows: short transactions, so that nobody waits long and the write-ahead log stays small
-_BUSY_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
 
 _Row = tuple[str | int | float | None, ...]
@@ -137,7 +115,7 @@ class RunStore:
 
     def _write(self, rows: list[_Row]) -> None:
         if self._connection is None:
-            self._connection = _writable(self._path)
+            self._connection = FILE.writable(self._path)
         with self._connection:
             self._connection.executemany(_INSERT, rows)
         if self._clock() >= self._next_prune:
@@ -168,25 +146,6 @@ class RunStore:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _writable(path: Path) -> sqlite3.Connection:
-    """Raises StoreError, OSError or sqlite3.Error."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)  # SQLite gives its companion files the same mode
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for one another
-        connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last runs, never the file
-        version = schema_of(connection)
-        if version == 0:
-            connection.executescript(_CREATE)
-        elif version != SCHEMA:
-            raise StoreError(unknown(path, version))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _row(result: ProbeResult, drill: bool) -> _Row:

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from exporters.sqlite_file import SqliteFile
 from probes.model import Outcome, Reason, Stage
 
 SCHEMA = 1
 """Version of the table, kept in the file as `user_version`."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_BUSY_SECONDS = 5.0
+# Text of failures is left out: what it says beyond reason and stage is in the agent's log, and nobody counts it.
+_CREATE = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE runs (
+    issuer TEXT NOT NULL,
+    target TEXT NOT NULL,
+    probe TEXT NOT NULL,
+    region TEXT NOT NULL,
+    drill INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,  -- microseconds since 1970, UTC
+    seconds REAL NOT NULL,
+    interval REAL NOT NULL,
+    outcome TEXT NOT NULL,
+    first_try TEXT NOT NULL,
+    reason TEXT,
+    stage TEXT,
+    run_id TEXT NOT NULL
+) STRICT;
+CREATE INDEX runs_of_probes ON runs (issuer, probe, started_at);
+PRAGMA user_version = {SCHEMA};
+COMMIT;
+"""
+FILE = SqliteFile("run history", SCHEMA, _CREATE)
 
 _WITHIN = "started_at >= :since AND started_at < :until"
 _NARROWED = {"issuer": " AND issuer = :issuer", "probe": " AND probe = :probe"}
@@ -29,10 +50,6 @@ FROM (
 )
 GROUP BY issuer, target, probe
 """  # noqa: S608 - put together from constants of this file
-
-
-class StoreError(Exception):
-    """The file cannot be read as a run history; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,7 @@ def read_runs(
     wanted = {name: value for name, value in (("issuer", issuer), ("probe", probe)) if value is not None}
     narrowed = "".join(_NARROWED[name] for name in wanted)
     query = f"SELECT * FROM runs WHERE {_WITHIN}{narrowed} ORDER BY started_at"  # noqa: S608 - only constants
-    with _reading(path) as connection:
+    with FILE.reading(path) as connection:
         yield from map(_run, connection.execute(query, _bounds(since, until) | wanted))
 
 
@@ -74,38 +91,13 @@ def lone_failures(path: Path, since: datetime, until: datetime) -> dict[tuple[st
     Outages are rows of failures; what fails alone is noise of the probes. Raises StoreError.
     """
     outcomes = {"failed": Outcome.FAILURE.value, "good": Outcome.SUCCESS.value, "excluded": Outcome.EXCLUDED.value}
-    with _reading(path) as connection:
+    with FILE.reading(path) as connection:
         rows = connection.execute(_ALONE, _bounds(since, until) | outcomes)
         return {(issuer, target, probe): (alone or 0, runs) for issuer, target, probe, runs, alone in rows}
 
 
 def _bounds(since: datetime, until: datetime) -> dict[str, object]:
     return {"since": microseconds(since), "until": microseconds(until)}
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    try:
-        if not path.is_file():
-            raise StoreError(f"{path}: there is no run history; an agent keeps one in its data_dir")
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as open_:
-            if (version := schema_of(open_)) != SCHEMA:
-                raise StoreError(unknown(path, version))
-            yield open_
-    except (sqlite3.Error, OSError, ValueError) as error:  # ValueError: a value that no version of ours writes
-        raise StoreError(f"{path}: {error}") from error
-
-
-def schema_of(connection: sqlite3.Connection) -> int:
-    """The version of the table; 0 for a file without one."""
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def unknown(path: Path, version: int) -> str:
-    """What is said of a version that this program does not know."""
-    if not version:
-        return f"{path} is no run history"
-    return f"{path}: the run history has version {version}, this oidcwatch knows version {SCHEMA}; move it away"
 
 
 def microseconds(moment: datetime) -> int:

@@ -12,7 +12,7 @@ from alerts.links import ONCALL, panel_id
 from alerts.model import NONE, Alert, Area
 from alerts.promql import number
 from dashboards.catalogue import dashboards_of
-from oidcwatch.closed_loop import panels_of
+from dashboards.queries import panels_of
 from oidcwatch.config import load_both
 from oidcwatch.documentation_markdown import anchor, code, link, table
 from oidcwatch.generation import Material, deployment_of, material_of
@@ -27,7 +27,7 @@ def _material() -> Material:
 
 
 @cache
-def _dashboards() -> Mapping[str, Mapping[str, Any]]:
+def _dashboards() -> Mapping[str, dict[str, Any]]:
     return {name: json.loads(text) for name, text in dashboards_of(_material().deployment).items()}
 
 
@@ -86,7 +86,6 @@ def panels_page() -> Iterator[str]:
                 _first(panel.get("description", "")),
             )
             for panel in panels_of(board)
-            if panel.get("type") != "row"
         )
         yield from table(("id", "type", "title", "what it shows"), rows)
 

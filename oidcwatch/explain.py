@@ -15,7 +15,8 @@ from rich.text import Text
 from alerts.deployment import Slo
 from alerts.measurability import Measured, Subject, TierVerdict, subject_of
 from alerts.windows import Severity
-from exporters.stored_runs import StoreError, lone_failures
+from exporters.sqlite_file import StoreError
+from exporters.stored_runs import lone_failures
 
 _LOOK_BACK = timedelta(days=7)
 _ENOUGH_RUNS = 1000

@@ -94,7 +94,7 @@ def history(issuer: IssuerArgument, config: ConfigOption = DEFAULT_CONFIG, json:
       oidcwatch keys history acme --json | jq '.[] | select(.event == "removed")'
     """
     from exporters.ledger import KEYS, stored_events
-    from exporters.stored_runs import StoreError
+    from exporters.sqlite_file import StoreError
 
     data_dir, subject = _place(config, issuer)
     try:
@@ -117,7 +117,7 @@ def _place(config: Path, name: str) -> tuple[Path, Issuer]:
 
 def _ledger(config: Path, name: str) -> Ledger:
     from exporters.ledger import KEYS, stored_ledger
-    from exporters.stored_runs import StoreError
+    from exporters.sqlite_file import StoreError
 
     data_dir, issuer = _place(config, name)
     try:

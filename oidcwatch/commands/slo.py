@@ -63,8 +63,8 @@ def explain(
       oidcwatch slo explain --json | jq '.[] | select(.can_fire | not)'
     """
     from alerts.measurability import DEFAULT_NOISE, measure
+    from exporters.sqlite_file import StoreError
     from exporters.store import RUNS
-    from exporters.stored_runs import StoreError
     from oidcwatch.explain import ObservedNoise, observed, print_explained, refuses, rows
     from oidcwatch.generation import deployment_of
     from probes.probe import utc_now
@@ -137,7 +137,8 @@ def backtest(
 
 def _from_store(deployment: Deployment, store: Path, begin: datetime, end: datetime) -> Backtest:
     from alerts.backtest import backtest, of_runs
-    from exporters.stored_runs import StoreError, read_runs
+    from exporters.sqlite_file import StoreError
+    from exporters.stored_runs import read_runs
 
     def read(issuer: str, probe: str) -> Iterator[StoredRun]:
         return read_runs(store, begin, end, issuer=issuer, probe=probe)

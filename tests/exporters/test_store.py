@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporters.sqlite_file import StoreError
 from exporters.store import RunStore
-from exporters.stored_runs import SCHEMA, StoredRun, StoreError, lone_failures, read_runs
+from exporters.stored_runs import SCHEMA, StoredRun, lone_failures, read_runs
 from probes.model import Outcome, Reason, Stage
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from exporters.ledger import LedgerStore, stored_events, stored_ledger
+from exporters.sqlite_file import StoreError
 from exporters.stored_keys import EVENTS_KEPT
-from exporters.stored_runs import StoreError
 from probes.checks.base import run_checks
 from probes.checks.rotation import ROTATION, Rotation
 from probes.ledger import Event, EventKind, ExposureSeen, KeyFacts, Ledger, SetSeen, TokenSeen
