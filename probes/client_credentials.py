@@ -32,7 +32,7 @@ class ClientCredentialsProbe:
         client = client_of(check)
         metadata = await discover(self.http, check, steps)
         endpoint = TokenEndpoint(self.http, self.secrets, metadata, check, client)
-        tokens = await endpoint.request(Grant.CLIENT_CREDENTIALS, _parameters(client), steps)
+        tokens = await endpoint.request(Grant.CLIENT_CREDENTIALS, grant_parameters(client), steps)
         if not looks_like_jws(tokens.access_token):
             return
         if _is_ours_to_judge(tokens.access_token, check.issuer.url, client):
@@ -73,7 +73,8 @@ def client_of(check: Check) -> Client:
     return check.client
 
 
-def _parameters(client: Client) -> dict[str, str]:
+def grant_parameters(client: Client) -> dict[str, str]:
+    """What a request for client credentials says beyond the grant (RFC 6749 §4.4.2, RFC 8707)."""
     scopes = [scope for scope in client.scopes if scope not in ("openid", "offline_access")]  # there is no user
     parameters = {"scope": " ".join(scopes)} if scopes else {}
     if client.send_resource and client.audience:

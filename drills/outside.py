@@ -1,0 +1,85 @@
+"""What anybody sees of a provider from outside: its key set, and tokens that it issues now."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import jwt
+
+from probes.checks.token import Grant
+from probes.client_credentials import grant_parameters
+from probes.http import Http
+from probes.keys import KeySet
+from probes.metadata import Metadata, require_endpoint
+from probes.model import Check
+from probes.probe import Steps
+from probes.provider import discover, sample_keys
+from probes.secrets import Secrets
+from probes.subjects import Client, Issuer
+from probes.token_endpoint import TokenEndpoint
+from sandbox.loopthread import LoopThread, loop_thread
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Synchronous, for any thread. Methods raise what probes raise: see `probes.classify`."""
+
+    issuer: Issuer
+    client: Client
+    http: Http
+    secrets: Secrets
+    metadata: Metadata
+    _loop: LoopThread
+
+    @property
+    def jwks_uri(self) -> str:
+        """Where verifiers fetch the key set."""
+        return require_endpoint(self.metadata.jwks_uri, "jwks_uri")
+
+    def mint(self) -> str:
+        """A new access token by client credentials (RFC 6749 §4.4)."""
+        return self._loop.run(self._mint())
+
+    def keys(self) -> KeySet:
+        """The key set as it is served now."""
+        return self._loop.run(sample_keys(self.http, self.metadata, Steps(), {}))
+
+    async def _mint(self) -> str:
+        check = Check(self.issuer, "client_credentials", self.client)
+        endpoint = TokenEndpoint(self.http, self.secrets, self.metadata, check, self.client)
+        tokens = await endpoint.request(Grant.CLIENT_CREDENTIALS, grant_parameters(self.client), Steps())
+        return tokens.access_token
+
+
+@contextlib.contextmanager
+def look_from_outside(issuer: Issuer, client: Client, http: Http, secrets: Secrets) -> Iterator[Outside]:
+    """Discovers the provider once. Raises what probes raise when it does not answer."""
+    with loop_thread("outside") as loop:
+        metadata = loop.run(discover(http, Check(issuer, "jwks"), Steps()))
+        yield Outside(issuer, client, http, secrets, metadata, loop)
+
+
+def kid_of(token: str) -> str:
+    """Of the header (RFC 7515 §4.1.4); empty when there is none. Raises jwt.DecodeError for what is no JWS."""
+    kid = jwt.get_unverified_header(token).get("kid", "")
+    return kid if isinstance(kid, str) else ""
+
+
+def expiry_of(token: str) -> float:
+    """`exp` as POSIX time (RFC 7519 §4.1.4), unverified; infinity without one. Raises jwt.DecodeError."""
+    claims = jwt.decode(token, options={"verify_signature": False})
+    expiry = claims.get("exp")
+    return float(expiry) if isinstance(expiry, int | float) else float("inf")
+
+
+def signs_with_published_key(outside: Outside) -> tuple[bool, str]:
+    """Whether a token that is issued now names a key that is published now, and a sentence about it."""
+    kid = kid_of(outside.mint())
+    published = [key.kid for key in outside.keys().keys if key.signs]
+    if not kid:
+        return len(published) == 1, f"tokens name no key; {len(published)} are published"
+    if kid in published:
+        return True, f"new tokens are signed with {kid[:60]!r}, which is published"
+    return False, f"new tokens are signed with {kid[:60]!r}, which is not published"
