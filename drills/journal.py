@@ -1,0 +1,217 @@
+"""The journal of a drill: written before and after everything that it does, so that a crash leaves nothing unknown."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any, Self
+
+from drills.scenario import Generation
+from drills.subject import Sample
+
+JOURNAL, SAMPLES = "journal.jsonl", "samples.jsonl"
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9-]+-[0-9a-f]{4}")
+
+
+class Entry(StrEnum):
+    """What a line of the journal says."""
+
+    OPENED = "opened"
+    PHASE = "phase"
+    CHECKED = "checked"
+    PREDICTED = "predicted"
+    SNAPSHOT = "snapshot"
+    AGENTS_TOLD = "agents_told"
+    MOVING = "moving"
+    MOVED = "moved"
+    CLOCK = "clock"
+    EVENT = "event"
+    DETECTED = "detected"
+    ALERT = "alert"
+    RESTORING = "restoring"
+    RESTORED = "restored"
+    CLEANED = "cleaned"
+    AGENTS_FREED = "agents_freed"
+    ENDED = "ended"
+    """The drill has its verdict."""
+
+
+class DrillOpen(RuntimeError):
+    """The drill cannot be begun or taken over; the message says why and which command helps."""
+
+
+@dataclass(slots=True)
+class Journal:
+    """One drill's folder. Entries are on the disk when `write` returns; samples soon after. Thread-safe.
+
+    While it is open the file is locked, so that nobody takes a running drill for a dead one.
+    """
+
+    folder: Path
+    _file: IO[str] = field(repr=False)
+    _samples: IO[str] = field(repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def id(self) -> str:
+        """The drill's, as people type it."""
+        return self.folder.name
+
+    @classmethod
+    def create(cls, root: Path, scenario: str, now: datetime) -> Self:
+        """A new drill's folder below `root`. Raises OSError."""
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{scenario}-{secrets.token_hex(2)}"
+        folder = root / name
+        folder.mkdir(mode=0o700)
+        return cls._at(folder)
+
+    @classmethod
+    def take_over(cls, folder: Path) -> Self:
+        """Go on with a drill whose process has ended. Raises DrillOpen while it runs, and OSError."""
+        return cls._at(folder)
+
+    @classmethod
+    def _at(cls, folder: Path) -> Self:
+        file = (folder / JOURNAL).open("a", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise DrillOpen(f"{folder.name} is running in another process: end that one first") from None
+        return cls(folder, file, (folder / SAMPLES).open("a", encoding="utf-8"))
+
+    def write(self, entry: Entry, **said: Any) -> None:
+        """Append one entry and wait until it is on the disk. `said` is JSON without secrets."""
+        line = json.dumps({"at": datetime.now(UTC).isoformat(), "entry": entry, **said}, default=str)
+        with self._lock:
+            self._file.write(line + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def sample(self, sample: Sample) -> None:
+        """Append one answer of a verifier."""
+        line = json.dumps([sample.verifier, sample.generation, sample.at, sample.ok, sample.error])
+        with self._lock:
+            self._samples.write(line + "\n")
+            self._samples.flush()
+
+    def close(self) -> None:
+        """Give the lock back."""
+        with self._lock:
+            self._samples.close()
+            self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry as it was written. Aware UTC."""
+
+    at: datetime
+    entry: Entry
+    said: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Everything that a journal holds."""
+
+    id: str
+    lines: tuple[Line, ...]
+    samples: tuple[Sample, ...]
+
+    def last(self, entry: Entry) -> Line | None:
+        """The newest line of that kind."""
+        return next((line for line in reversed(self.lines) if line.entry is entry), None)
+
+    def all(self, entry: Entry) -> tuple[Line, ...]:
+        """Every line of that kind, oldest first."""
+        return tuple(line for line in self.lines if line.entry is entry)
+
+    @property
+    def opened(self) -> Mapping[str, Any]:
+        """What the first line says of the drill."""
+        line = self.last(Entry.OPENED)
+        return line.said if line else {}
+
+    @property
+    def before(self) -> Mapping[str, Any] | None:
+        """The driver's snapshot; None when nothing had been touched yet."""
+        line = self.last(Entry.SNAPSHOT)
+        return line.said["before"] if line else None
+
+    @property
+    def touched(self) -> bool:
+        """Whether the provider may be other than before: a move was begun, and nothing has undone it."""
+        moves = self.last(Entry.MOVING)
+        done = self.last(Entry.RESTORED) or self.last(Entry.CLEANED)
+        return moves is not None and (done is None or done.at < moves.at)
+
+    @property
+    def agents_told(self) -> bool:
+        """Whether agents may still count the issuer's runs as a drill's."""
+        told, freed = self.last(Entry.AGENTS_TOLD), self.last(Entry.AGENTS_FREED)
+        return told is not None and (freed is None or freed.at < told.at)
+
+    @property
+    def uncleaned(self) -> bool:
+        """Whether keys of the drill may still be published."""
+        return self.last(Entry.MOVING) is not None and self.last(Entry.CLEANED) is None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether something is left to do for `drill resume` or `drill abort`."""
+        return self.last(Entry.ENDED) is None or self.touched or self.uncleaned or self.agents_told
+
+
+def read_log(folder: Path) -> Log:
+    """Raises OSError. A last line that a crash cut short is left out: what it was about to say has not happened."""
+    lines = tuple(
+        Line(datetime.fromisoformat(said["at"]), Entry(said["entry"]), said) for said in _objects(folder / JOURNAL)
+    )
+    samples = tuple(
+        Sample(name, Generation(generation), float(at), bool(ok), error)
+        for name, generation, at, ok, error in (_objects(folder / SAMPLES))
+    )
+    return Log(folder.name, lines, samples)
+
+
+def drills_in(root: Path) -> tuple[Path, ...]:
+    """Folders of drills, oldest first."""
+    if not root.is_dir():
+        return ()
+    return tuple(sorted(each for each in root.iterdir() if _ID.fullmatch(each.name) and (each / JOURNAL).is_file()))
+
+
+def unfinished_in(root: Path) -> tuple[Log, ...]:
+    """Drills that left something to do, oldest first; those that are running now among them."""
+    return tuple(log for folder in drills_in(root) if (log := read_log(folder)).unfinished)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process holds the drill's journal."""
+    try:
+        Journal.take_over(folder).close()
+    except DrillOpen:
+        return True
+    return False
+
+
+def _objects(file: Path) -> Iterator[Any]:
+    if not file.exists():
+        return
+    with file.open(encoding="utf-8") as lines:
+        for line in lines:
+            try:
+                yield json.loads(line)
+            except ValueError:
+                return  # cut short
