@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import jwt
 
+from drills.prediction import Observed
+from probes.cache_control import cache_control
 from probes.checks.token import Grant
 from probes.client_credentials import grant_parameters
+from probes.documents import problem_of_answer
 from probes.http import Http
 from probes.keys import KeySet
 from probes.metadata import Metadata, require_endpoint
-from probes.model import Check
+from probes.model import Check, ProbeFailure
 from probes.probe import Steps
-from probes.provider import discover, sample_keys
+from probes.provider import discover, sample_keys, seconds_of
 from probes.secrets import Secrets
 from probes.subjects import Client, Issuer
 from probes.token_endpoint import TokenEndpoint
 from sandbox.loopthread import LoopThread, loop_thread
+
+_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,10 @@ class Outside:
         """The key set as it is served now."""
         return self._loop.run(sample_keys(self.http, self.metadata, Steps(), {}))
 
+    def observe(self) -> Observed:
+        """How long the key set may be cached now, and what a fetch of it takes."""
+        return self._loop.run(observe_key_set(self.issuer, self.http))
+
     async def _mint(self) -> str:
         check = Check(self.issuer, "client_credentials", self.client)
         endpoint = TokenEndpoint(self.http, self.secrets, self.metadata, check, self.client)
@@ -59,6 +69,20 @@ def look_from_outside(issuer: Issuer, client: Client, http: Http, secrets: Secre
     with loop_thread("outside") as loop:
         metadata = loop.run(discover(http, Check(issuer, "jwks"), Steps()))
         yield Outside(issuer, client, http, secrets, metadata, loop)
+
+
+async def observe_key_set(issuer: Issuer, http: Http) -> Observed:
+    """One fetch of discovery and key set. Raises ProbeFailure, TimeoutError and httpx's errors when there is no answer."""
+    async with asyncio.timeout(_SECONDS):
+        metadata = await discover(http, Check(issuer, "jwks"), Steps())
+        response = await http("GET", metadata.jwks_uri)
+    problem = problem_of_answer(response)
+    if problem:
+        raise ProbeFailure(*problem)
+    caching = cache_control(response.headers)
+    # To a verifier that reads headers, must-not-cache is the same as stale at once.
+    max_age = 0 if caching.no_cache or caching.no_store else caching.max_age
+    return Observed(max_age=max_age, fetch_seconds=seconds_of(response))
 
 
 def kid_of(token: str) -> str:

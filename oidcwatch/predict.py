@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,18 +10,11 @@ from drills.prediction import Bound, Observed, Prediction
 from drills.prediction_rotation import Impact, SafeRotation, next_rotation, safe_rotation, verdict
 from drills.verifiers import Verifier
 from oidcwatch.config_duration import format_duration
-from probes.cache_control import cache_control
-from probes.documents import problem_of_answer
-from probes.http import Http
-from probes.model import Check, ProbeFailure
-from probes.probe import Steps
-from probes.provider import discover, seconds_of
 from probes.subjects import Issuer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_SECONDS = 30.0
 _TIMES = ("accept", "reject", "outage")
 
 
@@ -61,20 +53,6 @@ def forecast(issuer: Issuer, table: Mapping[str, Verifier], observed: Observed, 
     safe = safe_rotation(rows, observed, token_lifetime=terms.token_lifetime, edge_ttl=terms.edge_ttl)
     impacts = next_rotation(rows, observed, terms.lead or 0.0)
     return Forecast(issuer.name, observed, terms, safe, impacts, verdict(impacts, observed))
-
-
-async def observe(issuer: Issuer, http: Http) -> Observed:
-    """One fetch of discovery and key set. Raises ProbeFailure, TimeoutError and httpx's errors when there is no answer."""
-    async with asyncio.timeout(_SECONDS):
-        metadata = await discover(http, Check(issuer, "jwks"), Steps())
-        response = await http("GET", metadata.jwks_uri)
-    problem = problem_of_answer(response)
-    if problem:
-        raise ProbeFailure(*problem)
-    caching = cache_control(response.headers)
-    # To a verifier that reads headers, must-not-cache is the same as stale at once.
-    max_age = 0 if caching.no_cache or caching.no_store else caching.max_age
-    return Observed(max_age=max_age, fetch_seconds=seconds_of(response))
 
 
 def as_json(told: Forecast) -> dict[str, Any]:

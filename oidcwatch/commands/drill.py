@@ -143,10 +143,10 @@ def _issuer(settings: Settings, name: str) -> Issuer:
 
 
 def _observed(issuer: Issuer, max_age: int | None, offline: bool, redact: Redactor) -> Observed:
+    from drills.outside import observe_key_set
     from drills.prediction import Observed
     from exporters.report import printable
     from oidcwatch.loop import run_loop
-    from oidcwatch.predict import observe
     from oidcwatch.progress import waiting_for
     from probes.classify import classify
     from probes.http import make_http
@@ -157,7 +157,7 @@ def _observed(issuer: Issuer, max_age: int | None, offline: bool, redact: Redact
         return Observed(headers_seen=False)
     try:
         with waiting_for(f"looking at {issuer.url}"):
-            return run_loop(observe(issuer, make_http(issuer.ca_file)))
+            return run_loop(observe_key_set(issuer, make_http(issuer.ca_file)))
     except Exception as error:  # noqa: BLE001 - whatever a server provokes is told by its reason
         failure = classify(error)
         told = printable(redact(f"{failure.reason}: {failure.detail}"))
