@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import json
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from sandbox.faultproxy import LOOPBACK
@@ -22,6 +24,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--proxy", action=argparse.BooleanOptionalAction, default=True, help="the fault proxy in front")
     parser.add_argument("--bind", default=LOOPBACK, help="the issuer's address")
     parser.add_argument("--host", default="", help="the name in the issuer's URL (default: the address)")
+    parser.add_argument("--until-eof", action="store_true", help="end too when standard input ends")
     parser.add_argument("--i-know-this-is-insecure", action="store_true", help="allow a --bind other than loopback")
     options = parser.parse_args(arguments)
     if not _is_loopback(options.bind) and not options.i_know_this_is_insecure:
@@ -36,11 +39,20 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
+def _end_with_input() -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Run until SIGTERM or SIGINT; both end it with 0."""
+    """Run until SIGTERM or SIGINT, or with `--until-eof` the end of standard input; each ends it with 0."""
     options = parse(arguments)
     stop = (signal.SIGTERM, signal.SIGINT)
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)  # inherited by every thread, so that sigwait is the one to see them
+    if options.until_eof:
+        # Whoever started us holds the other end of the pipe, and lets go of it even when it is killed.
+        threading.Thread(target=_end_with_input, daemon=True).start()
     with running(Options(options.bind, options.host, options.port, options.tls, options.proxy)) as description:
         print(json.dumps(description, indent=None if options.json else 2), flush=True)
         signal.sigwait(stop)

@@ -78,6 +78,12 @@ def _add_keys(app: Flask, realm: Realm) -> None:
     def keys() -> Response:
         return jsonify(modes=list(MODES), algorithms=realm.keys.describe())
 
+    @app.put("/keys")
+    def place() -> Response:
+        body = _body(alg=str, active=str, published=list)
+        _try(lambda: realm.keys.place(body["alg"], body["active"], [str(each) for each in body["published"]]))
+        return jsonify(modes=list(MODES), algorithms=realm.keys.describe())
+
     @app.post("/keys")
     def rotate() -> Response:
         body = _body(mode=str, alg=(str, type(None)), kid=str)

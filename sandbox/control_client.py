@@ -41,8 +41,12 @@ class Control:
         answer = self._call("POST", f"{self.url}/keys", {"mode": mode, "alg": alg, "kid": kid})
         return dict(answer["algorithms"])
 
+    def place(self, alg: str, active: str, published: Sequence[str]) -> None:
+        """Put the keys of one algorithm into this state, by thumbprint (see `sandbox.keys.KeyRing.place`)."""
+        self._call("PUT", f"{self.url}/keys", {"alg": alg, "active": active, "published": list(published)})
+
     def keys(self) -> dict[str, Any]:
-        """Key ids by algorithm: active, announced, published."""
+        """Key ids by algorithm: active, announced, published; `thumbprints` has the same by thumbprint."""
         return dict(self._call("GET", f"{self.url}/keys")["algorithms"])
 
     def clock(self, seconds: float | None = None, *, date: float | None = None) -> None:
@@ -83,6 +87,10 @@ class Control:
     def proxy_hits(self) -> dict[str, int]:
         """How often each path was asked of the fault proxy."""
         return dict(self._call("GET", f"{self.fault_url}/hits"))
+
+    def rules(self) -> list[dict[str, Any]]:
+        """The rules of the fault proxy, as `proxy_rules` takes them."""
+        return list(self._call("GET", f"{self.fault_url}/rules")["rules"])
 
     def proxy_rules(self, rules: Sequence[Mapping[str, Any]]) -> None:
         """Replace the rules of the fault proxy (see `sandbox.proxyrules`)."""

@@ -143,6 +143,7 @@ ACCESS_TOKEN_FAULTS: tuple[Fault[Any], ...] = (
     Fault("access-token-wrong-typ", ACCESS_TOKEN, "`typ` is not at+jwt.", tokens.set_header, _with(typ="JWT")),
     Fault("access-token-bad-signature", ACCESS_TOKEN, "One bit is wrong.", tokens.break_signature),
     Fault("access-token-unpublished-key", ACCESS_TOKEN, "Signed by a key not in the set.", tokens.foreign_key),
+    Fault("access-token-kid-missing", ACCESS_TOKEN, "The header has no key id.", tokens.drop_key_id),
     Fault("access-token-expired", ACCESS_TOKEN, "Expired.", tokens.shift_claims, _with(iat=-7200, exp=-7200)),
 )
 

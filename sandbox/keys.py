@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +25,11 @@ class SigningKey:
     kid: str
     alg: str
     material: Material = field(repr=False)
+
+    @property
+    def thumbprint(self) -> str:
+        """Identity of the key material, whatever its kid (RFC 7638)."""
+        return str(self.material.thumbprint())
 
     def public_jwk(self) -> dict[str, Any]:
         """The member of the JWK Set for it (RFC 7517)."""
@@ -110,6 +115,10 @@ def _same_kid(track: Track, _kid: str) -> Track:
     return track.signing_with(new).showing(new, *(key for key in track.published if key.kid != new.kid))
 
 
+def _duplicate_kid(track: Track, _kid: str) -> Track:
+    return track.showing(*track.published, generate_key(track.active.alg, kid=track.active.kid))
+
+
 def _rollback(track: Track, _kid: str) -> Track:
     if track.former is None:
         raise RotationRefusedError("no key signed before this one")
@@ -140,6 +149,7 @@ MODES: Mapping[str, Mode] = MappingProxyType(
         "unpublished": _unpublished,  # a key signs that the set does not show
         "publish": _publish,  # heals `unpublished` and `remove`: the signing key enters the set
         "same_kid": _same_kid,  # new key material under the old key id
+        "duplicate_kid": _duplicate_kid,  # a second published key under the key id of the one that signs
         "rollback": _rollback,  # the key that signed before signs again; the set stays as it is
         "standby": _standby,  # one more published key that does not sign
         "retire": _retire,  # only the signing and the announced key stay in the set
@@ -158,6 +168,7 @@ class KeyRing:
             first = generate_key(alg)
             self._tracks[alg] = Track(published=(first,), active=first)
         self._signed = deque((track.active for track in self._tracks.values()), maxlen=_FORMER_KEYS_KEPT)
+        self._shown = deque(self._signed, maxlen=_FORMER_KEYS_KEPT)
 
     @property
     def tracks(self) -> Mapping[str, Track]:
@@ -182,7 +193,30 @@ class KeyRing:
                 raise RotationRefusedError(f"no such key: algorithm {alg!r}, key id {kid!r}")
             changed = {name: MODES[mode](self._tracks[name], kid) for name in chosen}
             self._tracks.update(changed)
-            self._signed.extend(track.active for track in changed.values() if track.active not in self._signed)
+            self._remember(changed.values())
+
+    def place(self, alg: str, active: str, published: Sequence[str]) -> None:
+        """Put one algorithm into this state: which keys, former ones too, sign and are shown, by thumbprint.
+
+        Raises RotationRefusedError for a key or an algorithm that it never had; then nothing has changed.
+        """
+        with self._lock:
+            known = {key.thumbprint: key for key in (*self._shown, *self._signed) if key.alg == alg}
+            unknown = [thumbprint for thumbprint in (active, *published) if thumbprint not in known]
+            if unknown:
+                raise RotationRefusedError(f"no such key: algorithm {alg!r}, thumbprint {unknown[0]!r}")
+            track = self._tracks[alg]
+            moved = track if track.active.thumbprint == active else track.signing_with(known[active])
+            placed = moved.showing(*(known[thumbprint] for thumbprint in published))
+            self._tracks[alg] = placed if placed.announced in placed.published else replace(placed, announced=None)
+            self._remember([placed])
+
+    def _remember(self, tracks: Iterable[Track]) -> None:
+        for track in tracks:
+            if track.active in self._signed:
+                self._signed.remove(track.active)
+            self._signed.append(track.active)  # the newest: it is what its kid means now
+            self._shown.extend(key for key in track.published if key not in self._shown)
 
     def _holds(self, alg: str, kid: str) -> bool:
         return any(key.kid == kid for key in self._tracks[alg].published)
@@ -198,12 +232,17 @@ class KeyRing:
         return KeySet([type(key.material).import_key(key.public_jwk()) for key in latest.values()])
 
     def describe(self) -> dict[str, Any]:
-        """Key ids by state for each algorithm; no key material."""
+        """Key ids and thumbprints (RFC 7638) by state for each algorithm; no key material."""
         return {
             alg: {
                 "active": track.active.kid,
                 "announced": track.announced.kid if track.announced else None,
                 "published": [key.kid for key in track.published],
+                "thumbprints": {
+                    "active": track.active.thumbprint,
+                    "announced": track.announced.thumbprint if track.announced else None,
+                    "published": [key.thumbprint for key in track.published],
+                },
             }
             for alg, track in self.tracks.items()
         }

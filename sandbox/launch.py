@@ -103,9 +103,10 @@ def start_sandbox(
 ) -> Iterator[Sandbox]:
     """Run `python -m sandbox` for the length of the block. Port 0 takes a free one.
 
-    Raises SandboxError when it does not start.
+    It ends with this process too, however that ends. Raises SandboxError when it does not start.
     """
     command = [sys.executable, "-m", "sandbox", "--json", "--port", str(port), "--proxy" if proxy else "--no-proxy"]
+    command += ["--until-eof"]
     command += ["--tls"] if tls else []
     # Our own package, wherever the caller's working directory is.
     base = dict(os.environ if environ is None else environ)
@@ -115,7 +116,7 @@ def start_sandbox(
         subprocess.Popen(  # noqa: S603 - our own module
             command,
             env={**base, "PYTHONPATH": path},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # its end is the child's end, even when we are killed
             stdout=subprocess.PIPE,
             stderr=complaints,  # a file: nobody reads a pipe while the sandbox runs
             text=True,

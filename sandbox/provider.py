@@ -77,7 +77,10 @@ def _add_documents(app: Flask, realm: Realm) -> None:
 
     @app.get(ENDPOINTS["jwks_uri"])
     def jwks() -> Response:
-        return realm.faults.apply(points.JWKS, cached(realm.keys.jwks()), realm.situation()).response()
+        reply = cached(realm.keys.jwks())
+        if realm.settings.jwks_cache_control:
+            reply = reply.with_header("Cache-Control", realm.settings.jwks_cache_control)
+        return realm.faults.apply(points.JWKS, reply, realm.situation()).response()
 
 
 def _add_authorize(app: Flask, realm: Realm, server: Server) -> None:

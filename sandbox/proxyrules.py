@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from typing import Any
 from sandbox.http1 import Request
 from sandbox.proxykinds import KINDS
 
-_RULE_MEMBERS = ("path", "method", "kind", "times")
+_RULE_MEMBERS = ("path", "method", "kind", "times", "every")
 
 
 class BadRuleError(ValueError):
@@ -30,6 +31,8 @@ class Rule:
     """Empty for every method."""
     times: int | None = None
     """How often it still strikes; None means always."""
+    every: int = 1
+    """It strikes the first of that many requests, and lets the others pass."""
     params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def matches(self, request: Request) -> bool:
@@ -38,7 +41,8 @@ class Rule:
     def as_json(self) -> dict[str, Any]:
         """As it could be sent again."""
         shown: dict[str, Any] = {"path": self.path.pattern, "kind": self.kind, "times": self.times}
-        return {**shown, **({"method": self.method} if self.method else {}), **self.params}
+        every = {"every": self.every} if self.every > 1 else {}
+        return {**shown, **({"method": self.method} if self.method else {}), **every, **self.params}
 
 
 def parse_rules(document: Any) -> list[Rule]:
@@ -65,13 +69,18 @@ def _parse(row: Any, where: str) -> Rule:
     times = row.get("times")
     if times is not None and (type(times) is not int or times < 1):
         raise BadRuleError(f"{where}.times: expected a number from 1, or null")
+    every = row.get("every", 1)
+    if type(every) is not int or every < 1:
+        raise BadRuleError(f"{where}.every: expected a number from 1")
     if not isinstance(row.get("path", ""), str) or not isinstance(row.get("method", ""), str):
         raise BadRuleError(f"{where}: path and method are strings")
     try:
         path = re.compile(row.get("path", ""))
     except re.error as error:
         raise BadRuleError(f"{where}.path: not a regular expression: {error}") from error
-    return Rule(path, row["kind"], row.get("method", "").upper(), times, MappingProxyType({**kind.defaults, **params}))
+    return Rule(
+        path, row["kind"], row.get("method", "").upper(), times, every, MappingProxyType({**kind.defaults, **params})
+    )
 
 
 def _same_type(value: Any, default: Any) -> bool:
@@ -87,6 +96,7 @@ class RuleBook:
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
+        self._matched: Counter[int] = Counter()
 
     @property
     def rules(self) -> Sequence[Rule]:
@@ -98,11 +108,15 @@ class RuleBook:
 
     def replace(self, rules: Sequence[Rule]) -> None:
         self._rules = list(rules)
+        self._matched.clear()
 
     def take(self, request: Request) -> Rule | None:
         """The rule for this request, counted down."""
         for place, rule in enumerate(self._rules):
             if rule.matches(request):
+                self._matched[place] += 1
+                if (self._matched[place] - 1) % rule.every:
+                    continue
                 if rule.times is not None:
                     self._rules[place] = replace(rule, times=rule.times - 1)
                 return rule

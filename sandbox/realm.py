@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.accounts import Directory
 from sandbox.clock import Clock
-from sandbox.keys import KeyRing
+from sandbox.keys import ALGORITHMS, KeyRing
 from sandbox.points import FaultBoard, Situation
 from sandbox.store import Store
 
@@ -20,6 +20,10 @@ class Settings:
     """What an operator of a provider would configure. Durations in seconds."""
 
     jwks_max_age: int = 300
+    jwks_cache_control: str = ""
+    """The key set's Cache-Control; empty: `public` with that max-age."""
+    access_token_alg: str = "RS256"
+    """One of `sandbox.keys.ALGORITHMS`."""
     login_pages: int = 1
     """1: user name and password on one page; 2: one after the other."""
     confirm_logout: bool = False
@@ -29,11 +33,13 @@ class Settings:
     refresh_token_lifetime: int = 8 * 3600
 
     def changed(self, values: Mapping[str, Any]) -> Settings:
-        """A copy with these values. Raises ValueError for an unknown name or another type."""
+        """A copy with these values. Raises ValueError for an unknown name, another type or an unknown algorithm."""
         known = {item.name: type(getattr(self, item.name)) for item in fields(self)}
         for name, value in values.items():
             if name not in known or type(value) is not known[name]:
                 raise ValueError(f"settings.{name}: expected one of {', '.join(known)} with its type, got {value!r}")
+        if values.get("access_token_alg", self.access_token_alg) not in ALGORITHMS:
+            raise ValueError(f"settings.access_token_alg: expected one of {', '.join(ALGORITHMS)}")
         return replace(self, **values)
 
 

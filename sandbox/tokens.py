@@ -22,8 +22,6 @@ _HASHES: Mapping[str, Callable[[bytes], Any]] = MappingProxyType(
     {"RS256": hashlib.sha256, "ES256": hashlib.sha256, "EdDSA": hashlib.sha512}
 )
 
-_ACCESS_TOKEN_ALG = "RS256"
-
 
 @dataclass(frozen=True, slots=True)
 class AccessGrant:
@@ -52,7 +50,7 @@ def at_hash(access_token: str, alg: str) -> str:
 
 def access_token(realm: Realm, client: Client, grant: AccessGrant) -> str:
     """A signed JWT access token (RFC 9068 §2)."""
-    key = realm.keys.active(_ACCESS_TOKEN_ALG)
+    key = realm.keys.active(realm.settings.access_token_alg)
     claims: dict[str, Any] = {
         "iss": realm.issuer,
         "sub": grant.subject,

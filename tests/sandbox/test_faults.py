@@ -171,6 +171,8 @@ WITNESSES: dict[str, Witness] = {
     "jwks-small-rsa-key": lambda seen: any(0 < len(key.get("n", "")) < 200 for key in seen.jwks),
     "jwks-signing-key-hidden": lambda seen: '"keys": []' in seen.jwks_text,
     "jwks-same-kid-other-key": lambda seen: seen.signing_kid in kids(seen) and foreign(seen),
+    "jwks-other-algorithm": lambda seen: ("OKP", "ES256") in {(key["kty"], key["alg"]) for key in seen.jwks["keys"]},
+    "jwks-certificate": lambda seen: all(len(key["x5c"]) == 1 for key in seen.jwks["keys"]),
     "jwks-wrong-use": lambda seen: any(key.get("use") == "enc" for key in seen.jwks),
     "jwks-not-json": lambda seen: seen.jwks_text.startswith("<!doctype html>"),
     "id-token-wrong-issuer": lambda seen: seen.claims["iss"] == "https://other.example.test",
@@ -206,6 +208,7 @@ WITNESSES: dict[str, Witness] = {
         seen.access_header["kid"] == seen.signing_kid and not seen.access_verifies
     ),
     "access-token-unpublished-key": lambda seen: seen.access_header["kid"] not in kids(seen),
+    "access-token-kid-missing": lambda seen: "kid" not in seen.access_header,
     "access-token-expired": lambda seen: seen.access["exp"] < seen.claims["auth_time"],
     "userinfo-sub-mismatch": lambda seen: (seen.userinfo or {}).get("sub") == "user-other",
     "userinfo-401": lambda seen: seen.userinfo_status == 401,

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -36,6 +37,43 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
 
     assert said["issuer"].startswith("http://127.0.0.1:")
     assert (child.returncode, complaints) == (0, "")
+
+
+@pytest.mark.process
+def test_the_end_of_its_input_ends_it_cleanly_when_that_is_wanted() -> None:
+    command = [sys.executable, "-m", "sandbox", "--json", "--no-proxy", "--until-eof"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child:
+        assert child.stdout is not None
+        assert "issuer" in json.loads(child.stdout.readline())
+
+        _, complaints = child.communicate(timeout=20)
+
+    assert (child.returncode, complaints) == (0, "")
+
+
+def _is_running(pid: int) -> bool:
+    """A process that nobody has waited for yet has no command line any more."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
+
+
+@pytest.mark.process
+def test_a_sandbox_ends_when_whoever_started_it_is_killed() -> None:
+    program = "import time\nfrom sandbox.launch import start_sandbox\nwith start_sandbox(proxy=False) as sandbox:\n"
+    program += "    print(sandbox.pid, flush=True)\n    time.sleep(60)\n"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+
+        parent.kill()
+
+    deadline = time.monotonic() + 20
+    while (running := _is_running(pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::", "example.test"])  # noqa: S104 - must be refused
@@ -158,6 +196,8 @@ def test_hits_are_counted_by_endpoint(sandbox: Sandbox, visitor: Visitor) -> Non
     ("call", "message"),
     [
         (lambda control: control.settings(jwks_max_age="soon"), "settings.jwks_max_age"),
+        (lambda control: control.settings(access_token_alg="HS256"), "access_token_alg: expected one of RS256"),
+        (lambda control: control.place("RS256", "unknown", []), "no such key"),
         (lambda control: control.settings(colour=1), "colour: expected one of jwks_max_age"),
         (lambda control: control.set_password("nobody", "x"), "nobody"),
         (lambda control: control.resource("z", cooldown=1.0), "z"),

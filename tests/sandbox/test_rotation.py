@@ -73,8 +73,39 @@ def test_a_removed_key_leaves_the_set_even_if_it_signs(ring: KeyRing) -> None:
     assert view(ring) == View({}, kid)
 
 
+def test_two_keys_can_be_published_under_the_kid_of_the_one_that_signs(ring: KeyRing) -> None:
+    kid, material = ring.active("EdDSA").kid, ring.jwks()["keys"][0]["x"]
+
+    ring.rotate("duplicate_kid")
+
+    assert [key["kid"] for key in ring.jwks()["keys"]] == [kid, kid]
+    assert [key["x"] == material for key in ring.jwks()["keys"]] == [True, False]
+
+
 def test_every_mode_is_covered_here() -> None:
-    assert {*CASES, "remove"} == set(MODES)
+    assert {*CASES, "duplicate_kid", "remove"} == set(MODES)
+
+
+@pytest.mark.parametrize("mode", ["overlap", "abrupt", "unpublished", "same_kid", "duplicate_kid", "announce"])
+def test_a_former_state_can_be_put_back_by_thumbprint(ring: KeyRing, mode: str) -> None:
+    before, old = view(ring), ring.describe()["EdDSA"]["thumbprints"]
+    ring.rotate(mode)
+
+    ring.place("EdDSA", old["active"], old["published"])
+
+    assert view(ring) == before
+    assert ring.describe()["EdDSA"]["announced"] is None
+    assert ring.ever_active().as_dict()["keys"][-1]["x"] == before.published[before.signing]
+
+
+@pytest.mark.parametrize(("alg", "key"), [("EdDSA", "unknown"), ("HS256", "")])
+def test_a_key_that_never_was_cannot_be_put_back(ring: KeyRing, alg: str, key: str) -> None:
+    before = view(ring)
+
+    with pytest.raises(RotationRefusedError, match=f"algorithm '{alg}'"):
+        ring.place(alg, key or ring.active("EdDSA").thumbprint, [])
+
+    assert view(ring) == before
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,25 @@
+"""Makes the driver that a target asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from drills.driver import Driver
+from drills.drivers.path import PathFaults
+from drills.drivers.sandbox import SandboxDriver
+from drills.outside import Outside
+from drills.target import SandboxControl, Target
+from sandbox.control_client import Control
+
+
+def driver_for(target: Target, outside: Outside, environ: Mapping[str, str], ask: Callable[[str], None]) -> Driver:
+    """The driver of the target's provider. `environ` has the secrets that it refers to; `ask` tells a person what to do.
+
+    Nothing is connected to yet.
+    """
+    provider = target.provider
+    match provider:
+        case SandboxControl():
+            control = Control(provider.control, provider.fault_control)
+            return SandboxDriver(PathFaults(control, outside), target.client.client_id)
+    raise NotImplementedError
