@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from drills.driver import Driver, Ready
 from drills.journal import Journal
@@ -68,6 +68,8 @@ class Plan:
     guard: Guard | None = None
     tell_agents: Callable[[bool], tuple[Ready, ...]] = lambda on: ()
     """Tells every agent that a drill is on, or over; one line for each."""
+    call: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """What `drill resume` needs to run the same drill again: JSON without secrets."""
     forgets_at_once: bool = False
     """Nobody but the drill has tokens of this provider: its keys may go as soon as it is over."""
 

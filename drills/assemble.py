@@ -1,0 +1,201 @@
+"""Makes the record of a drill from its journal, also from one that a crash has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from drills.alert_watch import summarise
+from drills.curve import observed, points, recovered, refusals
+from drills.expectation import Expected
+from drills.follow_ups import follow_ups, runbook_steps
+from drills.journal import Entry, Line, Log
+from drills.judgement import judge
+from drills.moving import ROW
+from drills.prediction import Bound, flushes
+from drills.record import (
+    Alerts,
+    AlertSeen,
+    Checked,
+    Detected,
+    Event,
+    EventKind,
+    Record,
+    Times,
+    VerifierRecord,
+)
+from drills.scenario import Generation, Measure, Scenario
+from drills.subject import Kind, Sample
+from drills.verdict import verdict_of
+
+_LATENCY = 1.0  # seconds that an answer and the fetch for it may take beside the time between two questions
+
+
+def record_of(log: Log, scenario: Scenario) -> Record:
+    """Everything that the journal says, judged."""
+    opened = log.opened
+    clock, healed = _clock(log), _healed(log)
+    detected, alerts = _detected(log), _alerts(log, scenario)
+    verifiers = tuple(_verifier(log, scenario, said) for said in _predicted(log))
+    first = log.all(Entry.MOVING)
+    begun = first[0].at if first else None
+    verdict, because = verdict_of(log, scenario, verifiers, detected, alerts)
+    return Record(
+        id=log.id,
+        scenario=scenario.name,
+        title=scenario.title,
+        why=scenario.why,
+        judge=scenario.judge,
+        measure=scenario.measures,
+        issuer=str(opened.get("issuer", "")),
+        url=str(opened.get("url", "")),
+        provider=str(opened.get("provider", "")),
+        started=log.lines[0].at,
+        clock_started=_time(clock),
+        healed=_time(healed),
+        ended=log.lines[-1].at,
+        poll=float(opened.get("poll", 1.0)),
+        verdict=verdict,
+        because=because,
+        preflight=tuple(Checked(**each) for line in log.all(Entry.CHECKED) for each in line.said["checks"]),
+        events=tuple(Event(line.at, EventKind(line.said["kind"]), line.said["text"]) for line in log.all(Entry.EVENT)),
+        verifiers=verifiers,
+        detected=detected,
+        alerts=alerts,
+        detect_seconds=_since(begun, (each.at for each in detected)),
+        page_seconds=_since(begun, (each.at for each in alerts.seen if each.severity == "page")),
+        recover_seconds=max((each.recovered for each in verifiers if each.recovered is not None), default=None),
+        runbook=runbook_steps(alerts),
+        follow_ups=follow_ups(log, scenario, verifiers, alerts),
+    )
+
+
+def _verifier(log: Log, scenario: Scenario, said: Mapping[str, Any]) -> VerifierRecord:
+    row, measure, clock = ROW.validate_python(said["row"]), scenario.measures, _clock(log)
+    samples = [sample for sample in log.samples if sample.verifier == row.name]
+    measured = _until(samples, _flushed(log) or _healed(log))
+    came = observed(measured, measure, clock) if measure and clock is not None else None
+    bounds = Times(**said["bounds"])
+    expected = Expected(said["expected"], said["why"], said["known"])
+    ok, text = True, "it was watched, nothing is predicted for it"
+    if measure is not None and clock is not None:
+        bound = Bound(bounds.of(measure), said["whys"][measure], said["known"])
+        ok, text = judge(
+            expected, bound, came, measure=measure, poll=float(log.opened["poll"]),
+            window=_window(measured, clock), latency=_LATENCY, row=row, kind=Kind(said["kind"]),
+        )  # fmt: skip
+        if ok and _flushed(log) is not None and flushes(row) and _holds_on(log, samples):
+            ok, text = False, "it accepts the removed key even after a token of the new one"
+    zero = clock if clock is not None else log.lines[0].at.timestamp()
+    return VerifierRecord(
+        name=row.name,
+        version=said["version"],
+        kind=Kind(said["kind"]),
+        language=said["language"],
+        predicted=_times(measure, expected.seconds),
+        bounds=bounds,
+        observed=_times(measure, came),
+        ok=ok,
+        said=text,
+        why=expected.why or _whys(said, measure),
+        recovered=_recovered(log, scenario, samples),
+        refusals=refusals(samples),
+        curve=points(samples, zero),
+    )
+
+
+def _recovered(log: Log, scenario: Scenario, samples: Sequence[Sample]) -> float | None:
+    healed = _healed(log)
+    if healed is None:
+        return None
+    gone = scenario.keeps and log.last(Entry.RESTORED) is None
+    return recovered([sample for sample in samples if not gone or sample.generation is Generation.NEW], healed)
+
+
+def _holds_on(log: Log, samples: Sequence[Sample]) -> bool:
+    """Whether the newest answer about the old token, after the flush, is still yes."""
+    after = [each for each in samples if each.generation is Generation.OLD and each.at > (_flushed(log) or 0.0)]
+    return bool(after) and max(after, key=lambda each: each.at).ok
+
+
+def _times(measure: Measure | None, seconds: float | None) -> Times:
+    return Times(**{measure.value: seconds}) if measure else Times()
+
+
+def _whys(said: Mapping[str, Any], measure: Measure | None) -> str:
+    return str(said["whys"][measure]) if measure else ""
+
+
+def _until(samples: Sequence[Sample], end: float | None) -> list[Sample]:
+    return [sample for sample in samples if end is None or sample.at <= end]
+
+
+def _window(samples: Sequence[Sample], clock: float) -> float:
+    return max((sample.at for sample in samples), default=clock) - clock
+
+
+def _predicted(log: Log) -> Sequence[Mapping[str, Any]]:
+    line = log.last(Entry.PREDICTED)
+    return line.said["verifiers"] if line else ()
+
+
+def _clock(log: Log) -> float | None:
+    line = log.last(Entry.CLOCK)
+    return float(line.said["started"]) if line else None
+
+
+def _marked(log: Log, name: str) -> float | None:
+    """The time that some entry gives under this name."""
+    return next((float(line.said[name]) for line in log.lines if name in line.said), None)
+
+
+def _healed(log: Log) -> float | None:
+    return _marked(log, "healed")
+
+
+def _flushed(log: Log) -> float | None:
+    return _marked(log, "flushed")
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _detected(log: Log) -> tuple[Detected, ...]:
+    return tuple(
+        Detected(
+            at=datetime.fromisoformat(line.said["seen"]),
+            reason=line.said["reason"],
+            stage=line.said["stage"],
+            owner=line.said["owner"],
+            findings=tuple(line.said["findings"]),
+            by=line.said["by"],
+            expected=line.said["expected"],
+        )
+        for line in log.all(Entry.DETECTED)
+    )
+
+
+def _alerts(log: Log, scenario: Scenario) -> Alerts:
+    if not log.opened.get("alerts_looked"):
+        return Alerts(expected=tuple(sorted(scenario.alerts)))
+    newest = {line.said["name"]: line for line in log.all(Entry.ALERT)}
+    return summarise(
+        scenario.alerts,
+        [_alert(line) for line in newest.values()],
+        agents=bool(log.opened["agents"]),
+        alertmanager=bool(log.opened["alertmanager"]),
+    )
+
+
+def _alert(line: Line) -> AlertSeen:
+    said = line.said
+    return AlertSeen(
+        said["name"], datetime.fromisoformat(said["since"]), said["severity"], said["notified"], said["runbook"]
+    )
+
+
+def _since(begun: datetime | None, times: Iterator[datetime]) -> float | None:
+    first = min(times, default=None)
+    return None if begun is None or first is None else (first - begun).total_seconds()

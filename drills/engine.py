@@ -1,0 +1,105 @@
+"""Runs a drill from preflight to report, and rolls back whatever happens on the way."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+
+from drills.assemble import record_of
+from drills.journal import DrillOpen, Entry, read_log
+from drills.moving import foresee, move_and_observe
+from drills.plan import NotReady, Plan
+from drills.preflight import preflight
+from drills.progress import Tell
+from drills.record import Phase, Record
+from drills.recovery import ended, free_agents, recover
+from drills.running import Running
+from drills.watch import watching
+
+
+def run_drill(plan: Plan, tell: Tell, stop: threading.Event) -> Record:
+    """One drill; its journal is closed in the end.
+
+    `tell` hears of it about once a second, from this thread. Setting `stop` ends the drill as soon as it can be rolled
+    back: the record then says `aborted`. Raises NotReady when the preflight fails, and NotRestored when the provider
+    could not be brought back, which `oidcwatch drill abort` tries again.
+    """
+    run = Running(plan, tell, stop)
+    try:
+        return _run(run)
+    finally:
+        plan.journal.close()
+
+
+def _run(run: Running) -> Record:
+    plan = run.plan
+    _open(run)
+    with ExitStack() as parts:
+        watch = parts.enter_context(
+            watching(
+                plan.target.issuer,
+                plan.target.client,
+                http=plan.http,
+                secrets=plan.secrets,
+                every=plan.watch,
+                tell=run.sighted,
+            )
+        )
+        run.enter(Phase.PREFLIGHT)
+        try:
+            preflight(run, parts, watch)
+        except NotReady as not_ready:
+            plan.journal.write(Entry.ENDED, ending=f"it was not begun: {not_ready}")
+            raise
+        _drill(run, parts)
+    run.enter(Phase.REPORT)
+    plan.journal.write(Entry.ENDED, ending=run.ending)
+    return record_of(read_log(plan.journal.folder), plan.scenario)
+
+
+def _drill(run: Running, parts: ExitStack) -> None:
+    """From the prediction to the recovery. The verifiers are asked all the time, also while the provider recovers."""
+    plan = run.plan
+    try:
+        foresee(run)
+        _tell_agents(run)
+        if run.fleet is not None:
+            parts.enter_context(run.fleet.polling(run.tokens, plan.poll, run.sink))
+        if run.before is not None:
+            move_and_observe(run, run.before)
+    except BaseException as error:
+        run.ending = ended(run, error)
+        if not isinstance(error, Exception):
+            raise
+    finally:
+        try:
+            recover(run)
+        finally:
+            if read_log(plan.journal.folder).agents_told:
+                free_agents(plan.journal, plan.tell_agents)
+
+
+def _tell_agents(run: Running) -> None:
+    """Agents count what they see from now on as the drill's. Raises NotReady when one of them cannot be told."""
+    run.plan.journal.write(Entry.AGENTS_TOLD)
+    told = run.plan.tell_agents(True)
+    if not all(ready.ok for ready in told):
+        raise DrillOpen("; ".join(f"{ready.name}: {ready.text}" for ready in told if not ready.ok))
+
+
+def _open(run: Running) -> None:
+    plan, target = run.plan, run.plan.target
+    plan.journal.write(
+        Entry.OPENED,
+        scenario=plan.scenario.name,
+        issuer=target.issuer.name,
+        url=target.issuer.url,
+        provider=plan.driver.name,
+        keeps=plan.scenario.keeps,
+        poll=plan.poll,
+        longest=plan.longest,
+        alerts_looked=plan.alerts is not None,
+        agents=bool(target.agents),
+        alertmanager=bool(target.alertmanager),
+        call=dict(plan.call),
+    )

@@ -1,0 +1,61 @@
+"""What somebody should do after a drill: from what it showed of verifiers and alerts, and from what it left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from drills.journal import Log
+from drills.record import Alerts, VerifierRecord
+from drills.recovery import clean_due
+from drills.scenario import Measure, Scenario
+from drills.subject import Kind
+
+
+def runbook_steps(alerts: Alerts) -> tuple[str, ...]:
+    """The checks of the runbook of every alert that fired, or should have; as commands."""
+    return tuple(f"oidcwatch runbook run {name}" for name in (*alerts.fired, *alerts.missing))
+
+
+def follow_ups(log: Log, scenario: Scenario, verifiers: Sequence[VerifierRecord], alerts: Alerts) -> tuple[str, ...]:
+    """Sentences, the most pressing first."""
+    return (
+        *_of_provider(log),
+        *_of_verifiers(scenario, verifiers),
+        *_of_alerts(alerts),
+        *_of_emulated(verifiers),
+    )
+
+
+def _of_provider(log: Log) -> Iterator[str]:
+    if log.touched:
+        yield f"The provider is not as it was before: oidcwatch drill abort {log.id}"
+    due = clean_due(log)
+    if due is not None:
+        when = f"{due:%Y-%m-%d %H:%M} UTC"
+        yield f"Remove the drill's key after {when}, when its tokens have expired: oidcwatch drill abort {log.id}"
+    if log.agents_told:
+        yield f"Agents may still take the issuer's runs for a drill's: oidcwatch drill abort {log.id}"
+
+
+def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord]) -> Iterator[str]:
+    measure = scenario.measures
+    for each in verifiers:
+        if measure is Measure.ACCEPT and each.observed.accept is None:
+            yield f"Restart {each.name} before a new key signs, or make it fetch the key set again."
+        elif measure is Measure.REJECT and each.observed.reject is None:
+            yield f"In an emergency restart {each.name}: it went on accepting a removed key."
+        elif not each.ok:
+            yield f"Find out why {each.name} did not do what was predicted: {each.said}"
+
+
+def _of_alerts(alerts: Alerts) -> Iterator[str]:
+    for name in alerts.missing:
+        yield f"Find out why {name} did not fire: oidcwatch slo explain, and the rules in Prometheus."
+    for name in alerts.unexpected:
+        yield f"Decide whether {name} should have fired: oidcwatch runbook run {name}"
+
+
+def _of_emulated(verifiers: Sequence[VerifierRecord]) -> Iterator[str]:
+    emulated = [each.name for each in verifiers if each.kind is Kind.EMULATED]
+    if emulated:
+        yield f"Confirm with real ones what their rows say: {', '.join(emulated)} were emulated."

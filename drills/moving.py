@@ -1,0 +1,205 @@
+"""The middle phases: predict what each verifier will do, make the moves, and watch until everything has come about."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from pydantic import TypeAdapter
+
+from drills.curve import observed
+from drills.driver import Snapshot
+from drills.expectation import Expected, Scene, expect
+from drills.journal import Entry
+from drills.prediction import Observed, Outage, predict
+from drills.prediction_rotation import needed_lead
+from drills.record import EventKind, Phase
+from drills.running import Running
+from drills.scenario import Action, Generation, Hold, Measure, Move
+from drills.verifiers import Verifier
+
+ROW = TypeAdapter(Verifier)
+_SETTLE = 3  # polls before the first move: the curves begin with what is normal
+_AFTER = 5  # polls beyond the last thing that is predicted, to see that it lasts
+_ROUNDS = 4  # rounds of the probes within which a fault is to be seen
+_ALERTS = 300.0  # seconds that alerts may take: cause alerts look at five minutes
+
+
+def foresee(run: Running) -> None:
+    """The phase `predict`: what each verifier may do at most, before anything is touched.
+
+    Raises DriverFailed when the provider does not say how it is now.
+    """
+    run.enter(Phase.PREDICT)
+    run.before = run.plan.driver.snapshot()
+    run.plan.journal.write(Entry.SNAPSHOT, before=dict(run.before))
+    _write_prediction(run, _seen(run, None), {})
+
+
+def move_and_observe(run: Running, before: Snapshot) -> None:
+    """The phases `inject` and `observe`. Raises Ended, DriverFailed and what the provider provokes."""
+    run.enter(Phase.INJECT)
+    run.wait(_SETTLE * run.plan.poll)
+    for number, move in enumerate(run.plan.scenario.moves, 1):
+        _make(run, number, move, before)
+        _hold(run, move)
+    if run.phase is not Phase.OBSERVE:
+        _observe(run)
+    if run.plan.scenario.flushes:
+        _flush(run)
+
+
+def _make(run: Running, number: int, move: Move, before: Snapshot) -> None:
+    plan = run.plan
+    if move.starts:
+        now = _seen(run, move)
+        run.expected = _expectations(run, move.starts, now)
+        _write_prediction(run, now, run.expected)
+        run.window = _window(run)
+    details = ", ".join(f"{name} {value}" for name, value in move.params.items())
+    run.event(EventKind.MOVE, f"{move.action}: {details}" if details else move.action)
+    life = run.old.expires - run.old.minted if run.old else plan.target.issuer.policy.max_token_lifetime
+    plan.journal.write(Entry.MOVING, number=number, action=move.action, life=life)
+    run.moved, run.new = True, None  # until there is one that was issued after the move
+    plan.driver.do(move, before)
+    if move.starts:
+        run.clock = time.time()
+        plan.journal.write(Entry.CLOCK, measure=move.starts, started=run.clock)
+    plan.journal.write(Entry.MOVED, number=number, action=move.action)
+    if Generation.NEW in plan.scenario.polls:
+        run.renew()
+
+
+def _hold(run: Running, move: Move) -> None:
+    match move.hold:
+        case Hold.ADOPTED:
+            run.wait(_adoption(run) + 2 * run.plan.poll)
+        case Hold.OVERLAP:
+            run.wait(min(max(0.0, run.last_of_old - time.time()) + run.plan.poll, run.plan.longest))
+        case Hold.OBSERVED:
+            _observe(run)
+        case Hold.NONE:
+            pass
+
+
+def _observe(run: Running) -> None:
+    """Until everything that is predicted has come, been seen and been alerted of, or the window is over."""
+    if run.phase is not Phase.OBSERVE:
+        run.enter(Phase.OBSERVE)
+    if run.window is None:
+        run.window = _window(run)
+    started = time.monotonic()
+    least = _AFTER * run.plan.poll + _longest_expected(run)
+
+    def over() -> bool:
+        return time.monotonic() - started >= least and _come(run) and _noticed(run)
+
+    run.wait(run.window, over)
+
+
+def _come(run: Running) -> bool:
+    """Whether every verifier did what it is predicted to do; those that are to do nothing have only to be watched."""
+    measure, clock = run.plan.scenario.measures, run.clock
+    if measure is None or clock is None:
+        return True
+    awaited = (name for name, expected in run.expected.items() if expected.seconds is not None)
+    return all(observed(run.of(name), measure, clock) is not None for name in awaited)
+
+
+def _noticed(run: Running) -> bool:
+    plan = run.plan
+    seen = plan.scenario.detects is None or any(each.expected for each in run.detected)
+    return seen and (plan.alerts is None or plan.scenario.alerts <= run.alerts.keys())
+
+
+def _flush(run: Running) -> None:
+    """Rids verifiers of a key that has left the set: one token of a key that they do not know makes them fetch."""
+    if run.fleet is None:
+        return
+    token = run.mint()
+    run.mark(EventKind.MOVE, "flush: one token of the new key for every verifier", "flushed")
+    for sample in run.fleet.ask(token.value, Generation.NEW):
+        run.sink(sample)
+    run.wait(_AFTER * run.plan.poll)
+
+
+def _window(run: Running) -> float:
+    """Seconds that are observed at most."""
+    plan = run.plan
+    spare = 2 * _AFTER * plan.poll
+    wanted = [_longest_expected(run) * 1.1 + spare]
+    if plan.scenario.detects is not None:
+        wanted.append(_ROUNDS * plan.watch + spare)
+    if plan.alerts is not None and plan.scenario.alerts:
+        wanted.append(_ALERTS)
+    return min(max(wanted), plan.longest)
+
+
+def _longest_expected(run: Running) -> float:
+    seconds = (expected.seconds for expected in run.expected.values())
+    return min(max((each for each in seconds if each is not None), default=0.0), run.plan.longest)
+
+
+def _adoption(run: Running) -> float:
+    """The safe lead: the longest that a verifier takes which takes a new key at all."""
+    now = _seen(run, None)
+    leads = (needed_lead(predict(subject.row, now)).seconds for subject in run.subjects)
+    return min(max((lead for lead in leads if lead is not None), default=0.0), run.plan.longest)
+
+
+def _seen(run: Running, move: Move | None) -> Observed:
+    """What is known of the key set just before a move."""
+    now = run.plan.outside.observe()
+    kind = move.params.get("kind") if move is not None and move.action is Action.JWKS else None
+    return Observed(
+        max_age=now.max_age,
+        fetch_seconds=float(move.params.get("seconds", 0.0)) if move is not None and kind == "slow" else 0.0,
+        outage=Outage.ERROR_BODY if kind == "error_body" else Outage.DEAD,
+        unknown_kids=Generation.NEW in run.plan.scenario.polls,
+    )
+
+
+def _expectations(run: Running, measure: Measure, now: Observed) -> Mapping[str, Expected]:
+    plan = run.plan
+    warmed = run.fleet.warmed if run.fleet else {}
+    return {
+        subject.row.name: expect(
+            subject.row,
+            Scene(
+                measure=measure,
+                warmed=max(0.0, time.time() - warmed[subject.row.name]),
+                polls=plan.scenario.polls,
+                poll=plan.poll,
+                window=plan.longest,
+                max_age=now.max_age,
+                outage=now.outage if measure is Measure.OUTAGE else None,
+                fetch_seconds=now.fetch_seconds,
+            ),
+        )
+        for subject in run.subjects
+    }
+
+
+def _write_prediction(run: Running, now: Observed, expected: Mapping[str, Expected]) -> None:
+    rows = []
+    for subject in run.subjects:
+        row, bounds = subject.row, predict(subject.row, now)
+        foreseen = expected.get(row.name)
+        rows.append(
+            {
+                "row": ROW.dump_python(row, mode="json", by_alias=True),
+                "version": subject.version,
+                "kind": subject.kind,
+                "language": subject.language,
+                "bounds": {
+                    measure: getattr(bounds, measure).seconds
+                    for measure in Measure
+                },
+                "whys": {measure: getattr(bounds, measure).why for measure in Measure},
+                "expected": foreseen.seconds if foreseen else None,
+                "why": foreseen.why if foreseen else "",
+                "known": foreseen.known if foreseen else True,
+            }
+        )  # fmt: skip
+    run.plan.journal.write(Entry.PREDICTED, verifiers=rows, seen=datetime.now(UTC))

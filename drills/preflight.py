@@ -1,0 +1,119 @@
+"""The first phase: may this drill start, and could everything that it does be undone? It changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+
+from drills.driver import DriverFailed, Ready
+from drills.fleet import start_fleet
+from drills.journal import Entry, is_running, unfinished_in
+from drills.outside import signs_with_published_key
+from drills.plan import NotReady
+from drills.record import Checked
+from drills.running import Running
+from drills.watch import Watch
+from probes.classify import classify
+
+_SOON = 30.0  # seconds that a token must live beyond the preflight to be of any use
+
+
+def preflight(run: Running, parts: ExitStack, watch: Watch) -> None:
+    """Starts the verifiers, which end with `parts`. Raises NotReady with everything that was looked at."""
+    checks = [*_provider(run), *_others(run)]
+    if all(check.ok for check in checks):
+        checks += [*_tokens(run), *_verifiers(run, parts), *_probes(watch), *_users(run)]
+    run.plan.journal.write(Entry.CHECKED, checks=[asdict(check) for check in checks])
+    if not all(check.ok for check in checks):
+        raise NotReady(tuple(checks))
+
+
+def _provider(run: Running) -> Iterator[Checked]:
+    plan = run.plan
+    cannot = sorted(plan.scenario.actions - plan.driver.can)
+    text = f"{plan.driver.name} cannot do {', '.join(cannot)}" if cannot else f"{plan.driver.name} can do all moves"
+    yield Checked("moves", not cannot, text)
+    yield from (_checked(ready) for ready in _tried("driver", plan.driver.ready))
+    yield from (_checked(ready) for ready in _tried("signing key", lambda: (_signing(run),)))
+
+
+def _signing(run: Running) -> Ready:
+    ok, text = signs_with_published_key(run.plan.outside)
+    return Ready("signing key", ok, text)
+
+
+def _others(run: Running) -> Iterator[Checked]:
+    """One drill at a time on one issuer: two would undo each other's moves."""
+    journal = run.plan.journal
+    for log in unfinished_in(journal.folder.parent):
+        if log.id == journal.id or log.opened.get("url") != run.plan.target.issuer.url:
+            continue
+        if is_running(journal.folder.parent / log.id):
+            yield Checked("other drills", False, f"{log.id} is running on this issuer")
+        elif log.touched or log.agents_told:
+            yield Checked("other drills", False, f"{log.id} was cut short: oidcwatch drill abort {log.id}")
+
+
+def _tokens(run: Running) -> Iterator[Checked]:
+    try:
+        run.old = run.mint()
+    except Exception as error:  # noqa: BLE001 - whatever a provider provokes is told by its reason
+        failure = classify(error)
+        yield Checked("token", False, f"{failure.reason}: {failure.detail}")
+        return
+    left = run.old.expires - time.time()
+    yield Checked("token", left > _SOON, f"tokens live for {left:.0f} s; over {_SOON:.0f} s are needed")
+
+
+def _verifiers(run: Running, parts: ExitStack) -> Iterator[Checked]:
+    """Every verifier starts, and accepts the token that the provider issues now: else its refusals would say nothing."""
+    plan = run.plan
+    if run.old is None:
+        return
+    run.fleet = parts.enter_context(
+        start_fleet(
+            plan.rows,
+            issuer=plan.target.issuer.url,
+            jwks_uri=plan.outside.jwks_uri,
+            audience=plan.target.client.audience,
+            environ=plan.environ,
+            ca_file=plan.ca_file,
+            shorten=plan.shorten,
+            emulate=plan.emulate,
+            stand_in=plan.stand_in,
+            say=lambda text: None,
+        )
+    )
+    for note in run.fleet.notes:
+        yield Checked("verifiers", True, note)
+    for name, verdict in run.fleet.warm(run.old.value).items():
+        text = "accepts the present token" if verdict.ok else f"refuses the present token: {verdict.error}"
+        yield Checked(name, verdict.ok, text)
+
+
+def _probes(watch: Watch) -> Iterator[Checked]:
+    for sighting in watch.prime():
+        text = "is well" if sighting.well else f"{sighting.reason} at {sighting.stage}"
+        yield Checked(f"probe {sighting.by}", sighting.well, text)
+
+
+def _users(run: Running) -> tuple[Checked, ...]:
+    """Budgets, abort rules and pages, where Prometheus watches."""
+    plan = run.plan
+    return tuple(_checked(ready) for ready in (plan.guard.budget() if plan.guard else ()))
+
+
+def _tried(name: str, look: Callable[[], tuple[Ready, ...]]) -> tuple[Ready, ...]:
+    try:
+        return look()
+    except DriverFailed as error:
+        return (Ready(name, False, str(error)),)
+    except Exception as error:  # noqa: BLE001 - whatever a provider provokes is told by its reason
+        failure = classify(error)
+        return (Ready(name, False, f"{failure.reason}: {failure.detail}"),)
+
+
+def _checked(ready: Ready) -> Checked:
+    return Checked(ready.name, ready.ok, ready.text)

@@ -1,0 +1,165 @@
+"""The last phases, and the way back after a crash: the provider signs with a published key, and nothing is left over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from drills.driver import Driver, DriverFailed, Ready, Snapshot
+from drills.journal import Entry, Journal, Log, read_log
+from drills.outside import Outside, signs_with_published_key
+from drills.record import EventKind, Phase
+from drills.running import Ended, Running
+from drills.scenario import Generation
+from probes.classify import classify
+
+_PATIENCE = 60.0  # seconds that verifiers are waited for after a rollback, beyond what is predicted
+_TRIES, _PAUSE = 5, 2.0
+
+
+class NotRestored(RuntimeError):
+    """The provider could not be brought back; the message says what to do by hand."""
+
+
+def recover(run: Running) -> None:
+    """The phase `recover`: undo what is to be undone, and see every verifier well again. Raises NotRestored."""
+    plan = run.plan
+    if run.before is None or not run.moved:
+        return
+    run.enter(Phase.RECOVER)
+    keeps = plan.scenario.keeps and not run.ending
+    if not keeps:
+        _undo(plan.journal, plan.driver, plan.outside, run.before)
+        run.event(EventKind.MOVE, "rolled back: the key that signed before signs again")
+    run.healed = run.mark(EventKind.NOTE, "the fault is over", "healed")
+    if Generation.NEW in plan.scenario.polls:
+        run.renew()
+    if not run.stop.is_set():
+        run.wait(_patience(run), lambda: _well(run), abortable=False)
+    _clean(run, keep_new=keeps)
+
+
+def free_agents(journal: Journal, tell_agents: Callable[[bool], tuple[Ready, ...]]) -> None:
+    """Agents count the issuer's runs as real ones again. One that cannot be told ends the drill by itself, later."""
+    told = tell_agents(False)
+    journal.write(Entry.AGENTS_FREED, agents=[f"{ready.name}: {ready.text}" for ready in told])
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What a drill that was cut short needs to be settled."""
+
+    journal: Journal
+    driver: Driver
+    outside: Outside
+    tell_agents: Callable[[bool], tuple[Ready, ...]] = lambda on: ()
+    forgets_at_once: bool = False
+
+
+def settle(left: Leftover) -> Log:
+    """After a crash: brings the provider back, frees the agents, removes the drill's keys when nobody needs them.
+
+    May be called again. Raises NotRestored, and what the provider provokes.
+    """
+    log = read_log(left.journal.folder)
+    keeps = bool(log.opened.get("keeps")) and log.last(Entry.RESTORING) is None and _came_to_an_end(log)
+    if log.touched and log.before is not None and not keeps:
+        _undo(left.journal, left.driver, left.outside, log.before)
+    if log.agents_told:
+        free_agents(left.journal, left.tell_agents)
+    if log.uncleaned and log.before is not None and (left.forgets_at_once or time.time() >= _due(log)):
+        left.driver.clean(log.before, keep_new=keeps)
+        left.journal.write(Entry.CLEANED)
+    if log.last(Entry.ENDED) is None:
+        because = "" if _came_to_an_end(log) else "the process that ran it has ended before its time"
+        left.journal.write(Entry.ENDED, ending=because)
+    return read_log(left.journal.folder)
+
+
+def clean_due(log: Log) -> datetime | None:
+    """From when `settle` removes the drill's keys, as aware UTC; None when they are gone, or there are none."""
+    return datetime.fromtimestamp(_due(log), UTC) if log.uncleaned and log.last(Entry.RESTORED) else None
+
+
+def _came_to_an_end(log: Log) -> bool:
+    """Whether all was observed: the drill had begun to recover, and nothing had ended it."""
+    recovering = any(line.said.get("phase") == Phase.RECOVER for line in log.all(Entry.PHASE))
+    aborted = any(line.said.get("ending") for line in log.all(Entry.PHASE))
+    return recovering and not aborted
+
+
+def _undo(journal: Journal, driver: Driver, outside: Outside, before: Snapshot) -> None:
+    """Restores, and believes it only when a new token and the key set say so."""
+    journal.write(Entry.RESTORING)
+    said = ""
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_PAUSE)
+        try:
+            driver.restore(before)
+            well, said = signs_with_published_key(outside)
+        except DriverFailed as error:
+            well, said = False, str(error)
+        except Exception as error:  # noqa: BLE001 - the provider may be in any state
+            failure = classify(error)
+            well, said = False, f"{failure.reason}: {failure.detail}"
+        if well:
+            journal.write(Entry.RESTORED, seen=said)
+            return
+    raise NotRestored(
+        f"the provider is not as it was before: {said}. Make it sign with a published key, or repeat: "
+        f"oidcwatch drill abort {journal.id}"
+    )
+
+
+def _well(run: Running) -> bool:
+    """Whether each verifier, asked after the recovery, has accepted everything that it is asked about."""
+    wanted = set(run.tokens())
+    if run.plan.scenario.keeps and not run.ending:
+        wanted.discard(Generation.OLD)
+    for subject in run.subjects:
+        for generation in wanted:
+            sample = run.newest.get((subject.row.name, generation))
+            if sample is None or not sample.ok or sample.at < (run.healed or 0.0):
+                return False
+    return True
+
+
+def _patience(run: Running) -> float:
+    waits = (subject.row.cooldown for subject in run.subjects)
+    longest = max((float(wait) for wait in waits if isinstance(wait, int | float)), default=0.0)
+    return min(longest + _PATIENCE, run.plan.longest)
+
+
+def _clean(run: Running, *, keep_new: bool) -> None:
+    """The drill's keys leave when no token of theirs is valid any more; that may be after the drill."""
+    plan = run.plan
+    if run.before is None:
+        return
+    if not keep_new and not plan.forgets_at_once:
+        left = _due(read_log(plan.journal.folder)) - time.time()
+        if left > plan.longest or run.wait(max(0.0, left), run.stop.is_set, abortable=False):
+            return
+    try:
+        plan.driver.clean(run.before, keep_new=keep_new)
+    except DriverFailed as error:
+        run.event(EventKind.NOTE, f"the drill's key is still published: {error}")
+        return
+    plan.journal.write(Entry.CLEANED)
+
+
+def _due(log: Log) -> float:
+    """POSIX time at which no token of the drill's key is valid any more."""
+    restored = log.last(Entry.RESTORED)
+    lives = (float(line.said["life"]) for line in log.all(Entry.MOVING))
+    return (restored.at.timestamp() if restored else time.time()) + max(lives, default=0.0)
+
+
+def ended(run: Running, error: BaseException) -> str:
+    """Why a drill was aborted, in a sentence."""
+    if isinstance(error, Ended | DriverFailed | NotRestored):
+        return str(error)
+    failure = classify(error) if isinstance(error, Exception) else None
+    return f"{failure.reason}: {failure.detail}" if failure else f"it was interrupted ({type(error).__name__})"

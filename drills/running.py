@@ -1,0 +1,277 @@
+"""A running drill: the tokens that it asks about, what came back, and how it waits without losing sight of anything."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from drills.driver import Snapshot
+from drills.expectation import Expected
+from drills.fleet import Fleet
+from drills.journal import Entry
+from drills.outside import expiry_of, kid_of
+from drills.plan import Plan
+from drills.progress import Progress, Standing, Tell
+from drills.record import AlertSeen, Detected, Event, EventKind, Phase
+from drills.scenario import Generation
+from drills.subject import Sample, Subject
+from drills.triage import triage
+from drills.watch import Sighting
+from probes.classify import classify
+
+_TICK = 0.2
+_TELL, _LOOK = 1.0, 2.0  # seconds between two words to those who watch, and two looks at alerts and abort rules
+_SPARE = 2.0  # seconds before `exp` from which a token proves nothing any more
+
+
+class Ended(Exception):
+    """The drill must end now and roll back; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that verifiers are asked about. POSIX times in seconds."""
+
+    value: str = field(repr=False)
+    kid: str
+    minted: float
+    expires: float
+
+    @property
+    def stale(self) -> bool:
+        """Whether half of its life is over."""
+        return time.time() > self.minted + (self.expires - self.minted) / 2
+
+    @property
+    def spent(self) -> bool:
+        """Whether a refusal of it would only mean that it has expired."""
+        return time.time() > self.expires - _SPARE
+
+
+@dataclass(slots=True)
+class Running:
+    """What the phases of one drill share. The main thread runs them; verifiers and probes report from theirs."""
+
+    plan: Plan
+    tell: Tell
+    stop: threading.Event
+    fleet: Fleet | None = None
+    phase: Phase = Phase.PREFLIGHT
+    old: Token | None = None
+    new: Token | None = None
+    expected: Mapping[str, Expected] = field(default_factory=dict)
+    clock: float | None = None
+    """POSIX time at which the measure's clock started."""
+    window: float | None = None
+    healed: float | None = None
+    ending: str = ""
+    """Why the drill was aborted; empty when it was not."""
+    last_of_old: float = 0.0
+    """The latest `exp` of a token of the old key that the drill has."""
+    samples: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
+    """By verifier."""
+    newest: dict[tuple[str, Generation], Sample] = field(default_factory=dict)
+    detected: list[Detected] = field(default_factory=list)
+    alerts: dict[str, AlertSeen] = field(default_factory=dict)
+    before: Snapshot | None = None
+    """The provider as it was; None until the drill is about to touch it."""
+    moved: bool = False
+    """Whether a move was begun."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _refused: deque[tuple[str, Generation]] = field(default_factory=deque)
+    _asked: set[tuple[str, Generation]] = field(default_factory=set)
+    _pending: list[Event] = field(default_factory=list)
+    _told: float = 0.0
+    _looked: float = 0.0
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """The verifiers that run; none before they were started."""
+        return self.fleet.subjects if self.fleet else ()
+
+    # What is reported from other threads.
+
+    def sink(self, sample: Sample) -> None:
+        """Takes a verifier's answer."""
+        place = (sample.verifier, sample.generation)
+        with self._lock:
+            before = self.newest.get(place)
+            self.newest[place] = sample
+            self.samples[sample.verifier].append(sample)
+        self.plan.journal.sample(sample)
+        if before is None or before.ok != sample.ok:
+            said = "accepts" if sample.ok else "refuses"
+            if before is not None or not sample.ok:
+                self.event(EventKind.VERIFIER, f"{sample.verifier} {said} the {sample.generation} token")
+        if not sample.ok and self.moved:
+            self._refused.append(place)
+
+    def sighted(self, sighting: Sighting) -> None:
+        """Takes what a probe saw."""
+        if sighting.well:
+            self.event(EventKind.SIGHTING, f"{sighting.by} is well again")
+            return
+        self.event(EventKind.SIGHTING, f"{sighting.by}: {sighting.reason} at {sighting.stage}, {sighting.owner}")
+        if self.moved:
+            self.found(sighting.at, sighting.reason, sighting.stage, sighting.owner, sighting.findings, sighting.by)
+
+    def found(self, at: datetime, reason: str, stage: str, owner: str, findings: Iterable[str], by: str) -> None:
+        """Notes a reason for a failure, each once for everything that tells of it."""
+        wanted = self.plan.scenario.detects
+        ids = tuple(findings)
+        expected = (
+            wanted is not None
+            and reason in wanted.reasons
+            and owner == wanted.owner
+            and (not wanted.findings or bool(wanted.findings & set(ids)))
+        )
+        seen = Detected(at, reason, stage, owner, ids, by, expected)
+        with self._lock:
+            if any((each.reason, each.by, each.findings) == (reason, by, ids) for each in self.detected):
+                return
+            self.detected.append(seen)
+        self.plan.journal.write(
+            Entry.DETECTED, reason=reason, stage=stage, owner=owner, findings=ids, by=by, expected=expected, seen=at
+        )
+
+    def event(self, kind: EventKind, text: str, **marks: float) -> None:
+        """Notes an entry of the timeline."""
+        event = Event(datetime.now(UTC), kind, text)
+        self.plan.journal.write(Entry.EVENT, kind=kind, text=text, **marks)
+        with self._lock:
+            self._pending.append(event)
+
+    def mark(self, kind: EventKind, text: str, name: str) -> float:
+        """Notes an entry of the timeline whose time the record needs under this name; gives it as POSIX time."""
+        now = time.time()
+        self.event(kind, text, **{name: now})
+        return now
+
+    # Tokens.
+
+    def tokens(self) -> Mapping[Generation, str]:
+        """Those that verifiers are asked about now; one that has expired is none of them."""
+        wanted = self.plan.scenario.polls
+        held = {Generation.OLD: self.old, Generation.NEW: self.new}
+        return {
+            generation: token.value
+            for generation, token in held.items()
+            if generation in wanted and token is not None and not token.spent
+        }
+
+    def mint(self) -> Token:
+        """A new token. Raises what probes raise."""
+        value = self.plan.outside.mint()
+        token = Token(value, kid_of(value), time.time(), expiry_of(value))
+        if self.old is None or token.kid == self.old.kid:
+            self.last_of_old = max(self.last_of_old, token.expires)
+        return token
+
+    def renew(self) -> None:
+        """A new token in place of the newest one; none while the provider gives none."""
+        try:
+            self.new = self.mint()
+        except Exception as error:  # noqa: BLE001 - whatever the provider does to us in a drill is what it is for
+            self.new = None
+            self.event(EventKind.NOTE, f"no new token: {classify(error).reason}")
+
+    # Time.
+
+    def enter(self, phase: Phase) -> None:
+        """Begins a phase."""
+        self.phase = phase
+        self.plan.journal.write(Entry.PHASE, phase=phase, ending=self.ending)
+        self.event(EventKind.PHASE, phase)
+        self.say()
+
+    def wait(self, seconds: float, until: Callable[[], bool] = lambda: False, *, abortable: bool = True) -> bool:
+        """Wait, at most so long, until `until`; gives whether it came. Raises Ended when the drill must end."""
+        deadline = time.monotonic() + seconds
+        while not until():
+            if time.monotonic() >= deadline:
+                return False
+            if abortable and self.stop.is_set():
+                raise Ended("it was stopped")
+            self._tend(abortable)
+            self.stop.wait(_TICK) if abortable else time.sleep(_TICK)
+        return True
+
+    def _tend(self, abortable: bool) -> None:
+        """What has to be done all the time."""
+        now = time.monotonic()
+        if self.new is not None and self.new.stale:
+            self.renew()
+        self._ask_why()
+        if now - self._looked >= _LOOK:
+            self._looked = now
+            self.look()
+            broken = self.plan.guard.broken() if abortable and self.plan.guard and self.moved else ""
+            if broken:
+                raise Ended(broken)
+        if now - self._told >= _TELL:
+            self.say()
+
+    def _ask_why(self) -> None:
+        """Compares a verifier's refusal with our own judgement of the same token, once for each verifier and token."""
+        while self._refused:
+            place = self._refused.popleft()
+            token = self.old if place[1] is Generation.OLD else self.new
+            if place in self._asked or token is None or token.spent or self.healed is not None:
+                continue
+            self._asked.add(place)
+            cause = triage(token.value, self.plan.outside)
+            self.found(datetime.now(UTC), cause.reason, cause.stage, cause.owner, (), place[0])
+
+    def look(self) -> None:
+        """Notes alerts that fire."""
+        for seen in self.plan.alerts.now() if self.plan.alerts else ():
+            known = self.alerts.get(seen.name)
+            if known is None:
+                self.event(EventKind.ALERT, f"{seen.name} fires ({seen.severity})")
+            if known is None or (seen.notified and not known.notified):
+                first = seen if known is None else AlertSeen(known.name, known.at, known.severity, True, known.runbook)
+                self.alerts[seen.name] = first
+                self.plan.journal.write(
+                    Entry.ALERT, name=first.name, since=first.at, severity=first.severity, notified=first.notified,
+                    runbook=first.runbook,
+                )  # fmt: skip
+
+    def say(self) -> None:
+        """Tells those who watch."""
+        self._told = time.monotonic()
+        with self._lock:
+            events, self._pending = tuple(self._pending), []
+        elapsed = None if self.clock is None else time.time() - self.clock
+        self.tell(Progress(self.plan.journal.id, self.phase, events, self._standings(), elapsed, self.window))
+
+    def _standings(self) -> tuple[Standing, ...]:
+        from drills.curve import observed  # here: it sorts all samples, and only those who watch need it
+
+        measure = self.plan.scenario.measures
+        rows = []
+        for subject in self.subjects:
+            name = subject.row.name
+            latest = {generation: self.newest.get((name, generation)) for generation in Generation}
+            came = None
+            if measure and self.clock is not None:
+                came = observed(self.of(name), measure, self.clock)
+            expected = self.expected.get(name)
+            rows.append(
+                Standing(
+                    name,
+                    subject.kind,
+                    expected.seconds if expected else None,
+                    came,
+                    *(sample.ok if sample else None for sample in latest.values()),
+                )
+            )
+        return tuple(rows)
+
+    def of(self, verifier: str) -> tuple[Sample, ...]:
+        """What one verifier has said so far."""
+        with self._lock:
+            return tuple(self.samples[verifier])
