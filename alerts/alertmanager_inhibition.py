@@ -33,6 +33,8 @@ _OBJECTIVE = (m.ISSUER, m.TARGET, SLO, m.DRILL)
 # `none` is the same word for every alert without an objective: comparing it would make strangers equal.
 _HAS_SLO = Matcher(SLO, "!=", NONE)
 _PAGE = Matcher(SEVERITY, "=", Severity.PAGE)
+_NO_PAGE = Matcher(SEVERITY, "!=", Severity.PAGE)
+_NO_SECRET = Matcher(AREA, "!=", Area.SECURITY)
 _CONSEQUENCES = (Area.TOKEN, Area.KEYS, Area.LOGIN, Area.REFRESH, Area.CLIENT, Area.RESOURCE)
 
 
@@ -85,6 +87,14 @@ INHIBITIONS: tuple[Inhibition, ...] = (
         (_role(Role.SYMPTOM, Role.CAUSE, Role.REGION), Matcher(AREA, "=~", "|".join(_CONSEQUENCES))),
         (m.ISSUER, m.DRILL),
     ),
+    # What a cause tells of the keys or of the certificate names the broken rules too. A page hides pages and tickets, a
+    # ticket hides tickets; whoever keeps the keys safe is told in any case.
+    Inhibition(
+        (_PAGE, _role(Role.CAUSE), _NO_SECRET), (_PAGE, _role(Role.FINDING), _NO_SECRET), (m.ISSUER, AREA, m.DRILL)
+    ),
+    Inhibition((_role(Role.CAUSE), _NO_SECRET), (_NO_PAGE, _role(Role.FINDING), _NO_SECRET), (m.ISSUER, AREA, m.DRILL)),
+    # A broken rule that wakes somebody is no ticket as well.
+    Inhibition((_PAGE, _role(Role.FINDING)), (_NO_PAGE, _role(Role.FINDING)), (m.ISSUER, m.FINDING.name, m.DRILL)),
     # When no agent shows anything, that checks and regions stand still follows.
     Inhibition(
         (_role(Role.WATCHER), _PAGE, Matcher(ALERTNAME, "=~", ".*Absent"), Matcher(m.ISSUER, "=", ANY)),

@@ -11,6 +11,7 @@ from alerts.causes import cause_groups
 from alerts.deployment import Deployment
 from alerts.model import OWNER, Alert, Group, Recording
 from alerts.recording import objective_groups
+from alerts.rotation import rotation_groups
 from alerts.watching import watching_groups
 from exporters import metrics as m
 
@@ -36,7 +37,7 @@ def _objectives(deployment: Deployment) -> Iterator[Group]:
 
 
 # A part of the catalogue is a file with a function that yields groups, and a line here.
-BUILDERS: tuple[_Builder, ...] = (_owners, _objectives, cause_groups, watching_groups)
+BUILDERS: tuple[_Builder, ...] = (_owners, _objectives, cause_groups, rotation_groups, watching_groups)
 
 
 def groups_of(deployment: Deployment) -> tuple[Group, ...]:

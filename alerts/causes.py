@@ -22,6 +22,7 @@ from alerts.causes_texts import WHERE, k_of_n
 from alerts.deployment import Deployment
 from alerts.model import Alert, Condition, Group, Recording
 from alerts.promql import duration
+from alerts.rotation import broken_rules
 from alerts.windows import Severity
 from exporters import metrics as m
 from probes.model import Check, Quantity
@@ -83,7 +84,7 @@ def _alert(deployment: Deployment, cause: Cause, checks: tuple[Check, ...]) -> A
         role=cause.role,
         level=cause.level,
         any_of=(clause, *_measured(deployment, cause)),
-        summary=f"{WHERE[cause.level]}: {cause.wrong}: {evidence}",
+        summary=f"{WHERE[cause.level]}: {cause.wrong}: {evidence}{broken_rules(deployment, cause.name, cause.reasons)}",
         impact=cause.impact,
         owner=team(deployment, cause.owner),
         reasons=cause.reasons,

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from alerts import series as s
 from alerts.causes_evidence import BY, RUNS
-from alerts.causes_model import FIVE_MINUTES, STEADY, windows_by_kind
+from alerts.causes_model import FIVE_MINUTES, STEADY, longest_window
 from alerts.deployment import Deployment
 from alerts.model import Alert, Area, Condition, Level, Role
 from alerts.promql import duration
@@ -62,7 +62,7 @@ def _clock(limit: float, issuers: list[str], *, only: bool) -> tuple[Condition, 
 
 def disagreement(deployment: Deployment) -> tuple[Condition, ...]:
     """Not one poll for a while in which all samples saw the same keys: a rotation spreads faster than that."""
-    window = _window(deployment, _of_kind(deployment, "jwks"), _QUARTER)
+    window = longest_window(deployment, _of_kind(deployment, "jwks"), _QUARTER)
     best = f"max_over_time({m.JWKS_AGREEMENT.name}[{duration(deployment.paced(window))}])"
     title = f"Best agreement of the key sets in {duration(window)}"
     return (Condition(title, f"max by ({_ISSUER}) ({best})", "<", Decimal(1)),)
@@ -94,7 +94,7 @@ def _certificate(deployment: Deployment, days: Decimal, severity: Severity, name
 
 
 def _jwks_stale(deployment: Deployment, checks: tuple[Check, ...]) -> Alert:
-    limit = _window(deployment, checks, FIVE_MINUTES)
+    limit = longest_window(deployment, checks, FIVE_MINUTES)
     jwks = Matcher(m.PROBE, "=", "jwks")
     fetched, ran, interval = (f"{row.name}{{{jwks}}}" for row in (m.JWKS_LAST_FETCH, m.LAST_RUN, m.INTERVAL))
     # A probe that has stopped has an old key set too, and says nothing about the provider.
@@ -115,7 +115,7 @@ def _jwks_stale(deployment: Deployment, checks: tuple[Check, ...]) -> Alert:
 
 
 def _refresh_loop(deployment: Deployment, checks: tuple[Check, ...]) -> Alert:
-    window = _window(deployment, checks, _QUARTER)
+    window = longest_window(deployment, checks, _QUARTER)
     paced = deployment.paced(window)
     selector = f"{m.TOKEN_RESPONSES.name}{{{Matcher(m.GRANT.name, '=', Grant.REFRESH_TOKEN)}}}"
     seen = f"sum by ({_TARGET}) (increase({selector}[{duration(paced)}]))"
@@ -138,7 +138,7 @@ def _refresh_loop(deployment: Deployment, checks: tuple[Check, ...]) -> Alert:
 
 
 def _refresh_stopped(deployment: Deployment, checks: tuple[Check, ...]) -> Alert:
-    window = _window(deployment, checks, FIVE_MINUTES)
+    window = longest_window(deployment, checks, FIVE_MINUTES)
     within = duration(window)
 
     def runs(probe: str, result: Outcome) -> str:
@@ -167,10 +167,6 @@ def _refresh_stopped(deployment: Deployment, checks: tuple[Check, ...]) -> Alert
 
 def _of_kind(deployment: Deployment, kind: str) -> tuple[Check, ...]:
     return tuple(check for check in deployment.checks if check.probe == kind)
-
-
-def _window(deployment: Deployment, checks: tuple[Check, ...], shortest: timedelta) -> timedelta:
-    return max(windows_by_kind(deployment, checks, shortest), default=shortest)
 
 
 def _measuring(deployment: Deployment, quantity: Quantity) -> tuple[str, ...]:

@@ -108,3 +108,8 @@ def windows_by_kind(
         window = max(shortest, timedelta(minutes=-(-runs // timedelta(minutes=1))))
         kinds[window] = (*kinds.get(window, ()), kind)
     return dict(sorted(kinds.items()))
+
+
+def longest_window(deployment: Deployment, checks: Iterable[Check], shortest: timedelta) -> timedelta:
+    """The window in which the slowest of these checks is judged; `shortest` when there are none."""
+    return max(windows_by_kind(deployment, checks, shortest), default=shortest)

@@ -19,6 +19,7 @@ _VARIABLES: dict[Level, tuple[str, ...]] = {
     Level.ISSUER: (m.ISSUER,),
     Level.TARGET: (m.ISSUER, m.TARGET),
     Level.REGION: (m.ISSUER, m.TARGET, m.REGION),
+    Level.FINDING: (m.ISSUER,),
     Level.AGENT: (),
 }
 

@@ -19,10 +19,10 @@ ANY = "*"
 """Value of `target` and `region` where an alert is about all of them: a label that is missing on both sides counts as
 equal for Alertmanager's inhibition, so every alert carries every label that is compared."""
 NONE = "none"
-"""Value of `slo` and `tier` for alerts that have no such thing."""
+"""Value of `slo`, `tier` and `finding` for alerts that have no such thing."""
 
 SEVERITY, OWNER, TIER, AREA, ROLE, SLO = "severity", "owner", "tier", "area", "role", "slo"
-LABELS = (m.ISSUER, m.TARGET, m.REGION, m.DRILL, SLO, TIER, SEVERITY, OWNER, AREA, ROLE)
+LABELS = (m.ISSUER, m.TARGET, m.REGION, m.DRILL, m.FINDING.name, SLO, TIER, SEVERITY, OWNER, AREA, ROLE)
 """Every alert has exactly these labels (and `alertname`)."""
 
 
@@ -44,11 +44,12 @@ class Area(StrEnum):
 
 
 class Role(StrEnum):
-    """What an alert tells: users suffer, why, one region only, or that the watcher itself is broken."""
+    """What an alert tells: users suffer, why, one region only, a broken rule, or that the watcher itself is broken."""
 
     SYMPTOM = "symptom"
     CAUSE = "cause"
     REGION = "region"
+    FINDING = "finding"  # which rule of a key rotation is broken, whatever follows from it
     BUDGET = "budget"
     WATCHER = "watcher"
 
@@ -59,6 +60,7 @@ class Level(StrEnum):
     ISSUER = "issuer"
     TARGET = "issuer_target"
     REGION = "issuer_target_region"
+    FINDING = "issuer_finding"
     AGENT = "agent"  # about the watcher: issuer, target and region are ANY
 
 

@@ -14,6 +14,7 @@ from alerts.rules_file import labels_of
 from alerts.watching import WATCHDOG
 from alerts.windows import Severity
 from exporters import metrics as m
+from exporters.findings import ROTATION_CHECKS
 from exporters.slis import Matcher
 from probes.subjects import Client, Issuer
 
@@ -202,7 +203,8 @@ def _subjects(deployment: Deployment, team: Team) -> tuple[tuple[str, str, str],
 
 def _labels(deployment: Deployment, case: _Case, drill: str) -> tuple[tuple[str, str], ...]:
     region = deployment.regions[0].name if deployment.regions else "local"
-    sample = {m.ISSUER: case.issuer, m.TARGET: case.target, m.REGION: region, OWNER: case.owner}
+    place = {m.ISSUER: case.issuer, m.TARGET: case.target, m.REGION: region}
+    sample = {**place, OWNER: case.owner, m.FINDING.name: next(iter(ROTATION_CHECKS))}
     labels = sample | labels_of(case.alert) | {m.DRILL: drill}
     return ((ALERTNAME, case.alert.name), *((name, labels[name]) for name in LABELS))
 

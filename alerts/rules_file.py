@@ -27,14 +27,16 @@ _FIXED: Mapping[Level, Mapping[str, str]] = {
     Level.ISSUER: {m.TARGET: ANY, m.REGION: ANY},
     Level.TARGET: {m.REGION: ANY},
     Level.REGION: {},
+    Level.FINDING: {m.TARGET: ANY, m.REGION: ANY},
     Level.AGENT: {m.ISSUER: ANY, m.TARGET: ANY, m.REGION: ANY, m.DRILL: "false"},
 }
 _OWN: Mapping[Level, tuple[str, ...]] = {
     Level.ISSUER: (m.ISSUER,),
     Level.TARGET: (m.ISSUER, m.TARGET),
     Level.REGION: (m.ISSUER, m.TARGET, m.REGION),
+    Level.FINDING: (m.ISSUER,),
 }
-_ABOUT_FAILURES = frozenset({Role.SYMPTOM, Role.CAUSE, Role.REGION})
+_ABOUT_FAILURES = frozenset({Role.SYMPTOM, Role.CAUSE, Role.REGION, Role.FINDING})
 _RECENT = timedelta(minutes=15)
 _OWNERS: Mapping[Team, tuple[str, str]] = {
     Team.ISSUER: (m.ISSUER, s.ISSUER_OWNER),
@@ -128,6 +130,7 @@ def expression(alert: Alert) -> str:
 def labels_of(alert: Alert) -> dict[str, str]:
     """The labels that the rule adds to those of its series."""
     owner = {} if isinstance(alert.owner, Team) else {model.OWNER: alert.owner}
+    finding = {} if alert.level is Level.FINDING else {m.FINDING.name: model.NONE}
     return {
         model.SEVERITY: alert.severity.value,
         model.AREA: alert.area.value,
@@ -135,6 +138,7 @@ def labels_of(alert: Alert) -> dict[str, str]:
         model.SLO: alert.slo,
         model.TIER: alert.tier,
         **_FIXED[alert.level],
+        **finding,
         **owner,
     }
 

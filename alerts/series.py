@@ -32,6 +32,9 @@ COVERAGE = "issuer_target:oidc_sli_coverage:ratio"
 # The whole window of an objective, and the objective itself.
 BUDGET_LEFT = "issuer_target:oidc_sli_budget_left:ratio"
 OBJECTIVE = "slo:oidc_slo_objective:ratio"
+
+# What each finding about a key rotation says, in words: texts of alerts join it.
+ROTATION_RULE = "finding:oidc_rotation_rule:info"
 SLO_BUDGET = "slo:oidc_slo_budget:ratio"
 SLO_WINDOW = "slo:oidc_slo_window:seconds"
 

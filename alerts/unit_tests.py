@@ -13,6 +13,7 @@ from alerts.scenarios import tick
 from alerts.unit_tests_cases import Case, Material, material_of
 from alerts.unit_tests_causes import cause_stories
 from alerts.unit_tests_objectives import objective_stories
+from alerts.unit_tests_rotation import rotation_stories
 from alerts.unit_tests_watching import watching_stories
 
 
@@ -36,6 +37,7 @@ def unit_tests_yaml(deployment: Deployment, rule_file_name: str) -> str:
 def _cases(material: Material) -> Iterator[Case]:
     yield from objective_stories(material)
     yield from cause_stories(material)
+    yield from rotation_stories(material)
     yield from watching_stories(material)
 
 

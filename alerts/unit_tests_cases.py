@@ -9,7 +9,7 @@ from alerts import series as s
 from alerts.catalogue import groups_of
 from alerts.causes_model import regions_of
 from alerts.deployment import Deployment, Slo
-from alerts.model import ANY, OWNER, Alert, Recording, Team
+from alerts.model import ANY, NONE, OWNER, Alert, Recording, Team
 from alerts.rules_file import labels_of
 from alerts.scenarios import Fault, Series, Story, input_series, minutes_between_runs, region_series
 from exporters import metrics as m
@@ -63,15 +63,24 @@ class Material:
         return (*checks, *region_series(self.deployment, story, minutes))
 
     def firing(
-        self, minute: int, alert: Alert, check: Check, *, region: str = ANY, target: str = "", drill: bool = False
+        self,
+        minute: int,
+        alert: Alert,
+        check: Check,
+        *,
+        region: str = ANY,
+        target: str = "",
+        drill: bool = False,
+        finding: str = NONE,
     ) -> Expected:
         """The alert fires for this check, with exactly the labels that alerts have."""
         where = {m.ISSUER: check.issuer.name, m.TARGET: target or check.target or ANY, m.REGION: region}
-        labels = {**where, m.DRILL: str(drill).lower(), **labels_of(alert), "alertname": alert.name}
+        told = {m.DRILL: str(drill).lower(), m.FINDING.name: finding}
+        labels = {**where, **told, **labels_of(alert), "alertname": alert.name}
         if isinstance(alert.owner, Team):
             client = check.target if alert.owner is Team.CLIENT else ""
             labels[OWNER] = self.owners[check.issuer.name, client]
-        narrowed = {key: labels[key] for key in ("alertname", m.ISSUER, m.TARGET, m.REGION, m.DRILL)}
+        narrowed = {key: labels[key] for key in ("alertname", m.ISSUER, m.TARGET, m.REGION, *told)}
         return Expected(minute, _alerts(narrowed), (_alerts(labels),))
 
     def quiet(self, minute: int, *matchers: Matcher) -> Expected:

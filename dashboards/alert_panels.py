@@ -22,6 +22,7 @@ _WHERE: Mapping[Level, str] = MappingProxyType(
         Level.ISSUER: "{{issuer}}, drill {{drill}}",
         Level.TARGET: "{{target}} at {{issuer}}, drill {{drill}}",
         Level.REGION: "{{target}} at {{issuer}} from {{region}}, drill {{drill}}",
+        Level.FINDING: "{{finding}} at {{issuer}}, drill {{drill}}",
         Level.AGENT: "",
     }
 )

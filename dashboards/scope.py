@@ -68,6 +68,7 @@ _FILTERS: Mapping[Level, tuple[Matcher, ...]] = MappingProxyType(
         Level.ISSUER: (_SOME_ISSUER,),
         Level.TARGET: (_SOME_ISSUER, _TARGET),
         Level.REGION: (_SOME_ISSUER, _TARGET, _REGION),
+        Level.FINDING: (_SOME_ISSUER,),
         Level.AGENT: (),
     }
 )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
+from exporters import findings
 from probes.browser_events import RecycleReason
 from probes.model import Outcome, Quantity, Reason, Stage
 from probes.oauth_errors import OUTCOMES
@@ -75,6 +76,8 @@ class Metric:
     buckets: tuple[float, ...] = ()
     quantity: Quantity | None = None
     of_checks: bool = True
+    probe: str = ""
+    """The one kind of probe that has it; empty means all that measure its quantity."""
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -111,6 +114,9 @@ OUTCOME = Label("outcome", "`ok`, a registered OAuth error, `http_4xx`, `http_5x
 TOKEN = Label("token", "`id_token`, `access_token`, ...", lambda kind: kind.tokens)
 ENDPOINT = Label("endpoint", "an endpoint's role, never its URL", lambda kind: kind.endpoints)
 STATE = Label("state", "`active` (signs), `standby` (published, not seen signing) or `other`", lambda kind: KEY_STATES)
+FINDING = Label(
+    "finding", "a check of a key rotation, `ROT-01` and so on", lambda kind: tuple(findings.ROTATION_CHECKS)
+)
 WHY = Label("reason", "`age`, `runs`, `memory` or `stuck`", lambda kind: tuple(RecycleReason))
 VERSION = Label("version", "oidcwatch's version")
 PYTHON = Label("python", "Python's version")
@@ -223,12 +229,18 @@ JWKS_KEY_AGE = Metric(
     "Time since the oldest key that signs was first seen; it is at least that old.",
     unit="seconds", initial=_ABSENT, quantity=_Q.JWKS_KEY_AGE,
 )  # fmt: skip
+FINDING_LEVEL = Metric(
+    "oidc_rotation_finding_level", _G,
+    "What the last run that could judge says of a check: 0 sound, 1 info, 2 warning, 3 failure; of a change, which one "
+    "run tells, for five minutes.",
+    (FINDING,), probe=findings.PROBE,
+)  # fmt: skip
 
 PROBE_METRICS: tuple[Metric, ...] = (
     *(RUNS, FIRST_TRIES, FAILURES, FAILED_STEPS, SUCCESS, LAST_RUN, LAST_SUCCESS, INTERVAL, DURATION, STEP_DURATION),
     *(VALIDATIONS, INVALIDS, TOKEN_RESPONSES, TOKEN_LIFETIME, CLOCK_OFFSET, TLS_EXPIRY),
     *(JWKS_KEYS, JWKS_LAST_FETCH, JWKS_LAST_CHANGE, JWKS_MAX_AGE, JWKS_AGREEMENT),
-    *(JWKS_LEAD, JWKS_OVERLAP, JWKS_KEY_AGE),
+    *(JWKS_LEAD, JWKS_OVERLAP, JWKS_KEY_AGE, FINDING_LEVEL),
 )
 
 # --- the watcher's own metrics ----------------------------------------------------------------------------------------
@@ -290,4 +302,8 @@ BY_QUANTITY: Mapping[Quantity, tuple[Metric, ...]] = MappingProxyType(
 
 def metrics_of(kind: ProbeKind) -> tuple[Metric, ...]:
     """The metrics that this kind of probe fills."""
-    return tuple(row for row in PROBE_METRICS if row.quantity is None or row.quantity in kind.quantities)
+    return tuple(
+        row
+        for row in PROBE_METRICS
+        if row.probe in ("", kind.name) and (row.quantity is None or row.quantity in kind.quantities)
+    )

@@ -11,6 +11,7 @@ from datetime import timedelta
 from prometheus_client import CollectorRegistry
 
 from exporters import metrics as m
+from exporters.findings import PROBE, TOLD_ONCE, levels_of
 from exporters.metric_set import MetricSet
 from exporters.metrics import Initial, Metric, MetricType, ProbeKind
 from probes.model import Check, Measurement, Outcome, ProbeResult
@@ -22,6 +23,9 @@ _log = logging.getLogger(__name__)
 
 Values = tuple[str, ...]
 _LARGEST = 1e300
+_SHOWN = (
+    300.0  # seconds for which a finding of one run stays: Prometheus forgets a series after as long without a scrape
+)
 _Key = tuple[str, str, bool]
 """Check, region, and whether it is a drill's."""
 
@@ -33,6 +37,8 @@ class _Watched:
     kind: ProbeKind
     base: Values
     series: set[tuple[Metric, Values]] = field(default_factory=set)
+    told: dict[str, float] = field(default_factory=dict)
+    """When each change was told of, in UNIX seconds, by the id of its check."""
 
 
 class PrometheusExporter:
@@ -110,6 +116,8 @@ class PrometheusExporter:
             if watched is None:
                 return
             self._run(watched, result)
+            if watched.kind.name == PROBE:
+                self._levels(watched, result)
             for measurement in result.measurements:
                 self._measurement(watched, measurement, result.run_id)
 
@@ -136,6 +144,14 @@ class PrometheusExporter:
                 self._set.observe(
                     m.STEP_DURATION, self._series(watched, m.STEP_DURATION, (step.name,)), step.seconds, trace
                 )
+
+    def _levels(self, watched: _Watched, result: ProbeResult) -> None:
+        now = self._now().timestamp()
+        for check, level in levels_of(result).items():
+            if level and check in TOLD_ONCE:
+                watched.told[check] = now
+            if level or now - watched.told.get(check, 0.0) >= _SHOWN:
+                self._gauge(watched, m.FINDING_LEVEL, (check,), level)
 
     def _measurement(self, watched: _Watched, measurement: Measurement, trace: str) -> None:
         given = dict(measurement.labels)

@@ -78,7 +78,9 @@ def owner_text(alert: Alert) -> str:
 def summary_of(alert: Alert) -> str:
     """The alert's summary with words in place of what Prometheus fills in."""
     named = _LABEL.sub(lambda found: found[1].upper(), alert.summary)
-    return _TEMPLATE.sub(lambda found: " ..." if " range " in found[0] else "N", named)
+    return _TEMPLATE.sub(
+        lambda found: " ..." if " range " in found[0] else "..." if "| label " in found[0] else "N", named
+    )
 
 
 def concerned(subject: Subject) -> tuple[Issuer, ...]:

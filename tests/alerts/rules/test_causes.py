@@ -24,6 +24,7 @@ _OF_SERIES = {
     Level.ISSUER: {"issuer", "drill"},
     Level.TARGET: {"issuer", "target", "drill"},
     Level.REGION: {"issuer", "target", "region", "drill"},
+    Level.FINDING: {"issuer", "finding", "drill"},
     Level.AGENT: set[str](),
 }
 
