@@ -24,7 +24,9 @@ INCIDENTS: tuple[Scenario, ...] = (
         measures=Measure.REJECT,
         polls=_OLD,
         detects=Detection(
-            frozenset({Reason.ROTATION_UNSAFE, Reason.KID_UNKNOWN}), Owner.IDENTITY_PROVIDER, frozenset({"ROT-05"})
+            frozenset({Reason.ROTATION_UNSAFE, Reason.KID_UNKNOWN}),
+            Owner.IDENTITY_PROVIDER,
+            frozenset({"ROT-05", "ACC-07"}),
         ),
         alerts=frozenset({"OidcRotationUnsafe", "OidcSignatureVerification"}),
         verifiers=("microsoft-identitymodel", "spring-nimbus"),

@@ -98,7 +98,7 @@ _OUTAGES: tuple[Scenario, ...] = (
         "The endpoint is up by any monitor of its status, and too slow for consumers that wait five seconds (jose, AWS "
         "STS), one (Oathkeeper) or half a second (Nimbus).",
         {"kind": "slow", "seconds": 6.0},
-        _provider(Reason.JWKS_INVALID, Reason.TIMEOUT, findings=("ROT-16",)),
+        _provider(Reason.JWKS_INVALID, findings=("ROT-16",)),
         caution="Services with short deadlines lose the key set; others answer some requests seconds later.",
     ),
 )

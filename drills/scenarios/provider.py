@@ -24,7 +24,7 @@ def _clock(suffix: str, seconds: int) -> Scenario:
     else:
         why = f"The provider's clock runs {-seconds} s behind: its tokens end that much sooner than it says, and what "
         why += "lives shorter than that has expired when it is issued."
-        reasons, findings = {Reason.CLOCK_SKEW, Reason.TOKEN_EXPIRED}, {"DISC-16"}
+        reasons, findings = {Reason.CLOCK_SKEW, Reason.TOKEN_EXPIRED}, {"DISC-16", "ACC-03"}
         alerts = {"OidcClockOffset"}
         caution = "Tokens end sooner; short-lived ones may be refused."
     side = "ahead" if seconds > 0 else "behind"

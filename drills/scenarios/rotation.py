@@ -8,9 +8,7 @@ from probes.reasons import Owner
 
 _BOTH = frozenset(Generation)
 _OLD = frozenset({Generation.OLD})
-_REMOVED = Detection(
-    frozenset({Reason.ROTATION_UNSAFE, Reason.KID_UNKNOWN}), Owner.IDENTITY_PROVIDER, frozenset({"ROT-05"})
-)
+_REMOVED = Detection(frozenset({Reason.ROTATION_UNSAFE}), Owner.IDENTITY_PROVIDER, frozenset({"ROT-05"}))
 
 ROTATIONS: tuple[Scenario, ...] = (
     Scenario(
@@ -78,11 +76,7 @@ ROTATIONS: tuple[Scenario, ...] = (
         judge=Judge.DETECTED,
         measures=Measure.ACCEPT,
         polls=_BOTH,
-        detects=Detection(
-            frozenset({Reason.JWKS_INVALID, Reason.SIGNATURE_INVALID}),
-            Owner.IDENTITY_PROVIDER,
-            frozenset({"ROT-02"}),
-        ),
+        detects=Detection(frozenset({Reason.JWKS_INVALID}), Owner.IDENTITY_PROVIDER, frozenset({"ROT-02"})),
         alerts=frozenset({"OidcJwksInvalid", "OidcRotationUnsafe"}),
         caution="New tokens are refused where the old key is cached, old ones where it is not.",
     ),
