@@ -90,7 +90,7 @@ def _after_max_age(verifier: Verifier, observed: Observed) -> Bound:
     headers = verifier.headers or Headers()
     moment = f"{_span(headers.early)} before the" if headers.early else "when the"
     why = f"it fetches {moment} max-age of the set passes ({_header(headers, observed)})"
-    return _bound(_freshness(headers, observed), why)
+    return _bound(freshness(headers, observed), why)
 
 
 def _never(_: Verifier, __: Observed) -> Bound:
@@ -156,11 +156,11 @@ def flushes(verifier: Verifier) -> bool:
 
 def _ttl(verifier: Verifier, observed: Observed) -> Seconds:
     if verifier.ttl == "max-age":
-        return _freshness(verifier.headers or Headers(), observed)
+        return freshness(verifier.headers or Headers(), observed)
     return verifier.ttl
 
 
-def _freshness(headers: Headers, observed: Observed) -> Seconds:
+def freshness(headers: Headers, observed: Observed) -> Seconds:
     """How long it takes the set for fresh (RFC 9111 §4.2.1), within its own limits."""
     age: Seconds = observed.max_age if observed.max_age is not None else headers.default
     if not observed.headers_seen or isinstance(age, Word):

@@ -45,6 +45,8 @@ class Canary:
     settings: tuple[Setting, ...] = ()
     needs: str = ""
     """The command that installs what neither the build nor the product brings."""
+    fetches_at_start: bool = False
+    """Whether it has its keys before the first token; the others fetch for that one."""
 
     def shortened(self, **seconds: float) -> Mapping[str, float]:
         """Options for `start` that set the times named `ttl` and `cooldown`; only those that this library has.
@@ -78,7 +80,7 @@ _ROWS = (
         ),
     ),
     Canary("authlib", "Python", (*_PYTHON, "drills.canaries.authlib_canary"), needs=_PIP),
-    Canary("static-keys", "Python", (*_PYTHON, "drills.canaries.joserfc_canary"), needs=_PIP),
+    Canary("static-keys", "Python", (*_PYTHON, "drills.canaries.joserfc_canary"), needs=_PIP, fetches_at_start=True),
     Canary(
         "jose",
         "JavaScript",
@@ -108,6 +110,7 @@ _ROWS = (
             Setting("RefreshInterval", Time.TTL, 3600, least_seconds=0.001),
             Setting("RefreshUnknownKID", Time.COOLDOWN, 300, least_seconds=0.001),
         ),
+        fetches_at_start=True,
     ),
     Canary(
         "nimbus-jwk-source",

@@ -1,0 +1,107 @@
+"""What a drill will see of a verifier: its row is played in virtual time over the moves and questions of the drill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from drills.curve import observed
+from drills.emulated_cache import EmulatedCache, Fetch, Served
+from drills.prediction import Bound, Observed, Outage, flushes, predict
+from drills.scenario import Generation, Measure
+from drills.subject import Sample
+from drills.verifiers import Verifier, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A drill, as far as it matters to a cache. Durations in seconds; its clock starts at 0.
+
+    ACCEPT: a new key is published at 0, and signs. REJECT: at 0 the new key is published and the old one is not any
+    more. OUTAGE: from 0 on the key set's endpoint fails.
+    """
+
+    measure: Measure
+    warmed: float = 0.0
+    """How long before 0 the verifier fetched for the last time."""
+    polls: frozenset[Generation] = frozenset(Generation)
+    """The tokens that it is asked about."""
+    poll: float = 1.0
+    window: float = 300.0
+    max_age: float | None = None
+    """Of the key set's Cache-Control; 0 when it forbids caching, None when there is none."""
+    outage: Outage | None = None
+    fetch_seconds: float = 0.0
+    """What a fetch takes from 0 on; one that takes longer than the verifier waits fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What will be seen of one verifier."""
+
+    seconds: float | None
+    """None: not within the window, or (not `known`) nobody knows."""
+    why: str
+    known: bool = True
+
+
+def expect(row: Verifier, scene: Scene) -> Expected:
+    """The time that `drills.curve.observed` will give for this row, within one poll."""
+    bound = bound_of(row, scene)
+    seconds = observed(_samples(row, scene), scene.measure, 0.0)
+    # A new token that flushes the removed key does so whatever else is not known of the row.
+    if not bound.known and (seconds is None or scene.measure is not Measure.REJECT):
+        return Expected(None, bound.why, known=False)
+    if seconds is None:
+        within = bound.seconds is not None
+        return Expected(None, f"not within {scene.window:g} s: {bound.why}" if within else bound.why)
+    if _flushed(row, scene, bound, seconds):
+        return Expected(seconds, "a token of the new key makes it fetch a set that no longer holds the old one")
+    return Expected(seconds, f"{bound.why}; its last fetch was {scene.warmed:.0f} s before")
+
+
+def bound_of(row: Verifier, scene: Scene) -> Bound:
+    """The longest that it may take, whenever the verifier fetched for the last time."""
+    facts = Observed(max_age=scene.max_age, fetch_seconds=scene.fetch_seconds, outage=scene.outage or Outage.DEAD)
+    prediction = predict(row, facts)
+    return {
+        Measure.ACCEPT: prediction.accept, Measure.REJECT: prediction.reject, Measure.OUTAGE: prediction.outage
+    }[scene.measure]  # fmt: skip
+
+
+_AFTER = {
+    Measure.ACCEPT: frozenset(Generation),
+    Measure.REJECT: frozenset({Generation.NEW}),
+    Measure.OUTAGE: frozenset({Generation.OLD}),
+}
+
+
+def _samples(row: Verifier, scene: Scene) -> Iterator[Sample]:
+    cache: EmulatedCache[bool] = EmulatedCache(row)
+    fetch = _endpoint(row, scene)
+    cache.find(Generation.OLD, -scene.warmed, fetch)
+    for tick in range(int(scene.window / scene.poll) + 1):
+        now = tick * scene.poll
+        for generation in Generation:  # the old one first, as a fleet asks
+            if generation in scene.polls:
+                found = cache.find(generation, now, fetch)
+                yield Sample(row.name, generation, now, found.key is not None, found.why)
+
+
+def _endpoint(row: Verifier, scene: Scene) -> Fetch[bool]:
+    too_slow = not isinstance(row.fetch_timeout, Word) and scene.fetch_seconds > row.fetch_timeout
+    outage = Outage.DEAD if too_slow and scene.outage is None else scene.outage
+
+    def fetch(now: float) -> Served[bool] | Outage:
+        if now < 0:
+            return Served({Generation.OLD: True}, scene.max_age)
+        return outage or Served(dict.fromkeys(_AFTER[scene.measure], True), scene.max_age)
+
+    return fetch
+
+
+def _flushed(row: Verifier, scene: Scene, bound: Bound, seconds: float) -> bool:
+    """Whether the new token ended the old key, before its time was over."""
+    if scene.measure is not Measure.REJECT or Generation.NEW not in scene.polls or not flushes(row):
+        return False
+    return bound.seconds is None or seconds < bound.seconds - scene.warmed
