@@ -1,0 +1,179 @@
+"""Earlier drills: what their reports say, and whether a scenario goes better or worse than it did."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import ValidationError
+
+from drills.record import Record, Verdict, from_json
+from drills.scenario import Measure
+
+REPORT = "report.json"
+"""The file in a drill's folder that its record is read from."""
+_SAME_SHARE = 0.1
+_LOG = logging.getLogger(__name__)
+
+
+class Change(StrEnum):
+    """A drill beside the one before it."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """One drill as a row of the history. Spans are seconds; None: not measured, or it did not come."""
+
+    id: str
+    scenario: str
+    issuer: str
+    started: datetime
+    verdict: Verdict
+    measure: Measure | None
+    decisive: float | None
+    """The observed time that decides: the slowest T_accept or T_reject, the soonest T_outage."""
+    detect: float | None
+    page: float | None
+    recover: float | None
+    as_predicted: int
+    """How many verifiers did what was predicted."""
+    verifiers: int
+    change: Change | None
+    """Against the drill before of the same scenario and issuer; None without one, or when either was aborted."""
+    why: str
+    """What changed, in words; empty when nothing did."""
+
+    @property
+    def share(self) -> float | None:
+        """Of verifiers that did what was predicted; None without verifiers."""
+        return self.as_predicted / self.verifiers if self.verifiers else None
+
+
+def records(folder: Path, broken: Callable[[str], None] = _LOG.warning) -> tuple[Record, ...]:
+    """The records of every drill under the folder, newest last. `broken` is told of each file that cannot be read."""
+    found = []
+    for file in sorted(folder.glob(f"*/{REPORT}")):
+        try:
+            found.append(read_record(file))
+        except (OSError, ValueError) as error:
+            broken(str(error))
+    return tuple(sorted(found, key=lambda record: (record.started, record.id)))
+
+
+def read_record(file: Path) -> Record:
+    """One record. Raises ValueError that names the file for what is no record, OSError for what cannot be read."""
+    try:
+        return from_json(json.loads(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the whole file"
+        raise ValueError(f"{file} is no report of a drill: {place}: {first['msg']}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is no report of a drill: {error}") from None
+
+
+def trend(drills: Iterable[Record]) -> tuple[Trend, ...]:
+    """A row for each drill in the order of time, compared with the one before of its scenario and issuer."""
+    before: dict[tuple[str, str], Record] = {}
+    rows = []
+    for record in sorted(drills, key=lambda record: (record.started, record.id)):
+        rows.append(_row(record, before.get((record.scenario, record.issuer))))
+        if record.verdict is not Verdict.ABORTED:
+            before[record.scenario, record.issuer] = record
+    return tuple(rows)
+
+
+def before(record: Record, drills: Iterable[Record]) -> tuple[Record, ...]:
+    """Those of the same scenario on the same issuer that were started earlier, newest last."""
+    kin = (
+        other
+        for other in drills
+        if (other.scenario, other.issuer) == (record.scenario, record.issuer)
+        and other.id != record.id
+        and other.started <= record.started
+    )
+    return tuple(sorted(kin, key=lambda other: (other.started, other.id)))
+
+
+def _row(record: Record, earlier: Record | None) -> Trend:
+    change, why = _compared(record, earlier)
+    return Trend(
+        id=record.id,
+        scenario=record.scenario,
+        issuer=record.issuer,
+        started=record.started,
+        verdict=record.verdict,
+        measure=record.measure,
+        decisive=decisive(record),
+        detect=record.detect_seconds,
+        page=record.page_seconds,
+        recover=record.recover_seconds,
+        as_predicted=sum(verifier.ok for verifier in record.verifiers),
+        verifiers=len(record.verifiers),
+        change=change,
+        why=why,
+    )
+
+
+_DECIDES: Mapping[Measure, Callable[[Sequence[float]], float]] = MappingProxyType(
+    {Measure.ACCEPT: max, Measure.REJECT: max, Measure.OUTAGE: min}
+)
+
+
+def decisive(record: Record) -> float | None:
+    """The observed time in seconds that users feel: see `Trend.decisive`."""
+    if record.measure is None:
+        return None
+    times = [time for verifier in record.verifiers if (time := verifier.observed.of(record.measure)) is not None]
+    return _DECIDES[record.measure](times) if times else None
+
+
+def _compared(record: Record, earlier: Record | None) -> tuple[Change | None, str]:
+    """What matters most decides: the verdict, then the share as predicted, then times that differ by more than noise."""
+    if earlier is None or Verdict.ABORTED in (record.verdict, earlier.verdict):
+        return None, ""
+    if record.verdict is not earlier.verdict:
+        passed = record.verdict is Verdict.PASS
+        return (Change.BETTER if passed else Change.WORSE), f"{earlier.verdict}, now {record.verdict}"
+    for name, old, new, more_is_better in _figures(earlier, record):
+        if old is not None and new is not None and abs(new - old) > _noise(name, old, record):
+            gained = (new > old) is more_is_better
+            return (Change.BETTER if gained else Change.WORSE), f"{name} {_said(name, old)}, now {_said(name, new)}"
+    return Change.SAME, ""
+
+
+_SHARE = "as predicted"
+_Figure = tuple[str, float | None, float | None, bool]
+
+
+def _figures(earlier: Record, record: Record) -> tuple[_Figure, ...]:
+    return (
+        (_SHARE, _share(earlier), _share(record), True),
+        ("recovery", earlier.recover_seconds, record.recover_seconds, False),
+        ("the deciding time", decisive(earlier), decisive(record), record.measure is Measure.OUTAGE),
+        ("detection", earlier.detect_seconds, record.detect_seconds, False),
+        ("page", earlier.page_seconds, record.page_seconds, False),
+    )
+
+
+def _share(record: Record) -> float | None:
+    return sum(verifier.ok for verifier in record.verifiers) / len(record.verifiers) if record.verifiers else None
+
+
+def _noise(name: str, old: float, record: Record) -> float:
+    """Two polls, or a tenth: less says nothing."""
+    return 0.0 if name == _SHARE else max(2 * record.poll, _SAME_SHARE * old)
+
+
+def _said(name: str, value: float) -> str:
+    return f"{value:.0%}" if name == _SHARE else f"{value:.1f} s"

@@ -1,0 +1,204 @@
+"""What a report says, in words: every row and figure of a record, for the HTML and the Markdown alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from drills.history import Change, Trend, before, trend
+from drills.record import AlertSeen, Record, Verdict, VerifierRecord
+from drills.report.figures import Figure, figures
+from drills.report.verifier_rows import VerifierRow, verifier_row
+from drills.report.words import (
+    ASKED,
+    EVENTS,
+    JUDGES,
+    KINDS,
+    MEASURES,
+    NOT_MEASURED,
+    VERDICTS,
+    after,
+    day_and_time,
+    first_move,
+    since,
+    span,
+    time_of_day,
+    within,
+)
+from drills.scenario import Generation, Judge, Measure
+
+_MOST_EVENTS, _MOST_DRILLS = 300, 12
+DECISIVE: Mapping[Measure | None, str] = MappingProxyType(
+    {
+        Measure.ACCEPT: "slowest T_accept",
+        Measure.REJECT: "slowest T_reject",
+        Measure.OUTAGE: "soonest T_outage",
+        None: "deciding time",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """An alert that fired, or ought to have."""
+
+    name: str
+    state: str
+    well: bool
+    severity: str
+    when: str
+    notified: str
+    runbook: str
+    """A URL that may be linked; empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line with a sign: in the preflight, of what the probes said, in the timeline."""
+
+    when: str
+    after: str
+    kind: str
+    text: str
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A drill in the history. Everything in words."""
+
+    when: str
+    verdict: str
+    figures: tuple[str, ...]
+    share: str
+    change: str
+    newest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The whole report."""
+
+    record: Record
+    verdict: str
+    decisive: str
+    because: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    judge: str
+    measure: str
+    """What the clock measures, in a sentence; empty when it measures nothing."""
+    zero: str
+    """What the times count from."""
+    figures: tuple[Figure, ...]
+    verifiers: tuple[VerifierRow, ...]
+    detected: tuple[Row, ...]
+    alerts: tuple[AlertRow, ...]
+    no_alerts: str
+    """Why there is no table of alerts."""
+    events: tuple[Row, ...]
+    events_left_out: int
+    past: tuple[Past, ...]
+    trend: tuple[Trend, ...]
+    decisive_name: str
+
+
+def content(record: Record, earlier: Sequence[Record] = ()) -> Content:
+    """Of a record that is clean (see `drills.report.clean`); of `earlier` those of its scenario and issuer count."""
+    drills = trend((*before(record, earlier), record))[-_MOST_DRILLS:]
+    first, *rest = record.because or ("No reason was recorded.",)
+    name, meaning = MEASURES[record.measure] if record.measure else ("", "")
+    return Content(
+        record=record,
+        verdict=VERDICTS[record.verdict],
+        decisive=first,
+        because=tuple(rest),
+        facts=tuple(_facts(record)),
+        judge=JUDGES[record.judge],
+        measure=f"The clock measures {name}: {meaning}." if name else "",
+        zero=_zero(record),
+        figures=figures(record),
+        verifiers=tuple(verifier_row(record, verifier) for verifier in record.verifiers),
+        detected=tuple(_detected(record)),
+        alerts=tuple(_alerts(record)),
+        no_alerts="No alert was expected, and none fired." if record.alerts.looked else _NOBODY,
+        events=tuple(_events(record))[:_MOST_EVENTS],
+        events_left_out=max(0, len(record.events) - _MOST_EVENTS),
+        past=tuple(_past(drill, drill.id == record.id) for drill in drills),
+        trend=drills,
+        decisive_name=DECISIVE[record.measure],
+    )
+
+
+_NOBODY = "Nobody looked at alerts in this drill: it was not told of a Prometheus."
+
+
+def _facts(record: Record) -> Iterator[tuple[str, str]]:
+    yield "scenario", record.scenario
+    yield "issuer", record.issuer
+    yield "provider", f"{record.provider}, {record.url}"
+    yield "started", day_and_time(record.started)
+    yield "took", span((record.ended - record.started).total_seconds())
+    yield "verifiers asked", f"every {span(record.poll)}"
+    yield "drill", record.id
+
+
+def _zero(record: Record) -> str:
+    if record.clock_started:
+        return f"Times count from the start of the drill's clock, {day_and_time(record.clock_started)}."
+    if first_move(record):
+        return "The drill's clock never started; times count from its first move."
+    return "The provider was not changed; times count from the start of the drill."
+
+
+def _detected(record: Record) -> Iterator[Row]:
+    for seen in sorted(record.detected, key=lambda seen: seen.at):
+        findings = f" ({', '.join(seen.findings)})" if seen.findings else ""
+        text = f"{seen.reason} at {seen.stage}, owner: {seen.owner}{findings}"
+        yield Row(time_of_day(seen.at), after(since(record, seen.at)), seen.by, text, seen.expected)
+
+
+def _alerts(record: Record) -> Iterator[AlertRow]:
+    alerts = record.alerts
+    seen = {alert.name: alert for alert in alerts.seen}
+    names = dict.fromkeys((*alerts.expected, *alerts.fired, *alerts.missing, *alerts.unexpected, *seen))
+    for name in names if alerts.looked else ():
+        unexpected = name in alerts.unexpected or name not in alerts.expected
+        missing = name in alerts.missing or not (name in alerts.fired or name in seen)
+        state = "expected, did not fire" if missing else "fired, not expected" if unexpected else "fired, as expected"
+        yield _alert(record, name, state, not (missing or unexpected), seen.get(name))
+
+
+def _alert(record: Record, name: str, state: str, well: bool, seen: AlertSeen | None) -> AlertRow:
+    if seen is None:
+        return AlertRow(name, state, well, "–", "–", "–", "")
+    linked = seen.runbook if seen.runbook.startswith(("https://", "http://")) else ""
+    when = after(since(record, seen.at))
+    return AlertRow(name, state, well, seen.severity, when, "yes" if seen.notified else "no", linked)
+
+
+def _events(record: Record) -> Iterator[Row]:
+    for event in sorted(record.events, key=lambda event: event.at):
+        yield Row(time_of_day(event.at), after(since(record, event.at)), EVENTS[event.kind], event.text)
+
+
+def _past(drill: Trend, newest: bool) -> Past:
+    times = (drill.decisive, drill.detect, drill.page, drill.recover)
+    return Past(
+        when=day_and_time(drill.started)[:16],
+        verdict=VERDICTS[drill.verdict],
+        figures=tuple("–" if time is None else span(time) for time in times),
+        share=f"{drill.as_predicted} of {drill.verifiers}" if drill.verifiers else "–",
+        change=_change(drill),
+        newest=newest,
+    )
+
+
+def _change(drill: Trend) -> str:
+    match drill.change:
+        case None:
+            return "not compared" if drill.verdict is Verdict.ABORTED else "–"
+        case Change.SAME:
+            return "same"
+        case _:
+            return f"{drill.change}: {drill.why}"

@@ -1,0 +1,75 @@
+"""The four large figures of a report: time to detect, to page and to recover, and verifiers as predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from drills.record import Record
+from drills.report.verifier_rows import refused
+from drills.report.words import NOT_MEASURED, first_move, span, within
+from drills.scenario import Judge
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One of the large numbers at the top."""
+
+    name: str
+    value: str
+    note: str
+    good: bool | None = None
+    """None: neither good nor bad in itself."""
+
+
+def figures(record: Record) -> tuple[Figure, ...]:
+    """The four of a drill."""
+    return tuple(_figures(record))
+
+
+def _figures(record: Record) -> Iterator[Figure]:
+    moved = _moved_for(record)
+    calm = record.judge is Judge.NO_IMPACT
+    detect = record.detect_seconds
+    yield Figure(
+        "Time to detect",
+        "nothing to detect" if calm and detect is None else _time(detect, moved),
+        "from the first move until a probe saw it",
+        calm if detect is None else not calm,
+    )
+    page, looked = record.page_seconds, record.alerts.looked
+    yield Figure(
+        "Time to page",
+        "no page, as wanted" if looked and calm and page is None else _time(page, moved if looked else None),
+        "from the first move until an alert paged" if looked else "nobody looked at alerts",
+        None if page is None else not calm,
+    )
+    yield _recovery(record)
+    ok, all_ = sum(verifier.ok for verifier in record.verifiers), len(record.verifiers)
+    word = {Judge.NO_IMPACT: "without impact", Judge.AS_PREDICTED: "as predicted", Judge.DETECTED: "as predicted"}
+    note = "watched, not judged in this scenario" if record.judge is Judge.DETECTED else "what came beside what was said"
+    shown = f"{ok} of {all_}" if all_ else NOT_MEASURED
+    yield Figure(f"Verifiers {word[record.judge]}", shown, note, ok == all_ if all_ else None)
+
+
+def _recovery(record: Record) -> Figure:
+    note = "from the end of the fault until every verifier accepted every token"
+    if record.recover_seconds is not None:
+        return Figure("Time to recover", span(record.recover_seconds), note, True)
+    if first_move(record) is None:
+        return Figure("Time to recover", "nothing to recover", "the provider was not changed")
+    if record.healed is None:
+        return Figure("Time to recover", "not recovered", "the fault was never seen to end", False)
+    if record.verifiers and not any(refused(verifier) for verifier in record.verifiers):
+        return Figure("Time to recover", "nothing to recover", "no verifier refused a token")
+    return Figure("Time to recover", within((record.ended - record.healed).total_seconds()), note, False)
+
+
+def _moved_for(record: Record) -> float | None:
+    """Seconds in which something could be seen; None when the provider was never changed."""
+    moved = first_move(record)
+    return None if moved is None else ((record.healed or record.ended) - moved).total_seconds()
+
+
+def _time(seconds: float | None, looked_for: float | None) -> str:
+    return within(looked_for) if seconds is None else span(seconds)
