@@ -43,6 +43,7 @@ class Fleet:
     notes: tuple[str, ...]
     """For whoever started the drill: why a verifier is emulated, and what is assumed of it."""
     _warm_kid: str = field(default="", init=False)
+    _warm_time: float = field(default=0.0, init=False)
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -52,15 +53,18 @@ class Fleet:
     def warmed(self) -> Mapping[str, float]:
         """POSIX time at which each verifier last fetched the key of the token that it was warmed with.
 
-        An emulated one knows; for a canary it follows from its row and from what it was asked. A verifier that has
-        fetched nothing yet is left out.
+        An emulated one knows; for a canary it follows from its row and from what it was asked. For a verifier that
+        holds no key set it is the time at which it was warmed.
         """
-        fetched = {member.subject.row.name: member.fetched(self._warm_kid) for member in self.members}
-        return {name: moment for name, moment in fetched.items() if moment is not None}
+        return {
+            member.subject.row.name: self._warm_time if moment is None else moment
+            for member in self.members
+            for moment in (member.fetched(self._warm_kid),)
+        }
 
     def warm(self, token: str) -> Mapping[str, Verdict]:
         """Asks each once about a token of the old key, so that each holds it. Raises jwt.DecodeError for no JWS."""
-        self._warm_kid = kid_of(token)
+        self._warm_kid, self._warm_time = kid_of(token), time.time()
         samples = self.ask(token, Generation.OLD)
         return {sample.verifier: Verdict(sample.ok, sample.error, 0.0) for sample in samples}
 

@@ -1,0 +1,87 @@
+"""Whether a verifier did what was predicted of it, in a sentence; and why a difference is none to worry about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from drills.expectation import Expected
+from drills.prediction import Bound
+from drills.scenario import Measure
+from drills.subject import Kind
+from drills.verifiers import Scope, Verifier
+
+SOONER: Mapping[tuple[str, Measure], str] = MappingProxyType(
+    {
+        ("nimbus-jwk-source", Measure.ACCEPT): "its rate limit allows two fetches in each interval, and one was left",
+        ("nimbus-jwk-source", Measure.REJECT): "it refreshes a tenth of its time to live ahead",
+        ("kong-openid-connect", Measure.REJECT): "a rediscovery brings the key set as well",
+        ("airlock-iam", Measure.REJECT): "it refreshes when half of its time has passed",
+    }
+)
+"""What is known to make a verifier quicker than its row, where the row has no field for that."""
+
+_DONE: Mapping[Measure, str] = MappingProxyType(
+    {
+        Measure.ACCEPT: "accepted tokens of the new key",
+        Measure.REJECT: "refused the removed key",
+        Measure.OUTAGE: "refused tokens without the key set",
+    }
+)
+
+
+def judge(
+    expected: Expected,
+    bound: Bound,
+    observed: float | None,
+    *,
+    measure: Measure,
+    poll: float,
+    window: float,
+    latency: float,
+    row: Verifier,
+    kind: Kind,
+) -> tuple[bool, str]:
+    """Whether that is well, and a sentence with the verifier, the prediction and the observation.
+
+    It is as predicted within one poll and `latency`, what an answer and the fetch for it may take. `window` is how
+    long it was watched. All in seconds.
+    """
+    tolerance = poll + latency
+    if observed is None:
+        return _never(expected, measure, window, tolerance, row)
+    said = f"{row.name} {_DONE[measure]} after {observed:.1f} s"
+    if not expected.known:
+        return True, f"{said}: nobody knew how long it takes"
+    if expected.seconds is not None and abs(observed - expected.seconds) <= tolerance:
+        return True, f"{said}, as predicted ({expected.seconds:.1f} s)"
+    said += ", predicted was never" if expected.seconds is None else f", predicted were {expected.seconds:.1f} s"
+    if bound.seconds is not None and observed > bound.seconds + tolerance:
+        return False, f"{said} and {bound.seconds:.1f} s at most"
+    if expected.seconds is None or observed < expected.seconds:
+        return _sooner(said, bound, measure, row, kind)
+    several = "" if row.per is Scope.PROCESS else f", and each {row.per} has a cache of its own"
+    most = "without a bound" if bound.seconds is None else f"within the {bound.seconds:.1f} s of its row"
+    return True, f"{said}: later, but {most}: it had fetched later than was known{several}"
+
+
+def _never(expected: Expected, measure: Measure, window: float, tolerance: float, row: Verifier) -> tuple[bool, str]:
+    said = f"{row.name} had not {_DONE[measure]} within {window:.0f} s"
+    if not expected.known:
+        return True, f"{said}: nobody knew how long it takes"
+    if expected.seconds is None:
+        return True, f"{said}, as predicted"
+    if expected.seconds + tolerance >= window:
+        return True, f"{said}, predicted were {expected.seconds:.1f} s: it was not watched for long enough"
+    return False, f"{said}, predicted were {expected.seconds:.1f} s"
+
+
+def _sooner(said: str, bound: Bound, measure: Measure, row: Verifier, kind: Kind) -> tuple[bool, str]:
+    """Sooner is well where tokens are accepted or a removed key refused, and a loss where the key set is out."""
+    known = SOONER.get((row.name, measure)) if kind is Kind.CANARY else None
+    if known:
+        return True, f"{said}: sooner, because {known}"
+    if measure is Measure.OUTAGE:
+        return False, f"{said}: its keys did not last as long as they should"
+    within = "" if bound.seconds is None else f", within the {bound.seconds:.1f} s of its row"
+    return True, f"{said}: sooner{within}: it had fetched, or fetched again, for a reason of its own"
