@@ -9,6 +9,7 @@ from grafana_foundation_sdk.models import common as shape
 from dashboards.board import DEBUG, Board, drill_choice
 from dashboards.grafana import Section, Tile
 from dashboards.oncall_causes import by_increase, quantile
+from dashboards.rotation import rotation_panels
 from dashboards.scope import CHOSEN, equals, one_of
 from dashboards.style import BAD, COUNT, GOOD, SECONDS, SHARE, Look, Query, bars, graph, heat, plugin, states, words
 from dashboards.tables import Column, table
@@ -47,7 +48,7 @@ def debug() -> Board:
             Section(21, "How long do steps take?", (step_medians(), step_baseline(), step_timings(), run_times())),
             Section(22, "What is wrong with tokens?", (claim_failures(), validations(), token_lifetimes(), clock())),
             Section(23, "Refresh tokens", (refresh_answers(), refresh_share(), refresh_failures())),
-            Section(24, "Keys", (key_states(), key_cache()), folded=True),
+            Section(24, "Keys", (key_states(), key_cache(), *rotation_panels(342, CHOSEN)), folded=True),
             Section(25, "The watcher itself", watcher_panels(360), folded=True),
             Section(26, "Trace of a run (needs Tempo)", traces(), folded=True),
             Section(27, "Log of a run (needs Loki)", logs(), folded=True),

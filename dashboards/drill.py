@@ -13,6 +13,7 @@ from alerts.windows import Severity
 from dashboards.board import DRILL, Board
 from dashboards.grafana import Section, Tile
 from dashboards.objectives import these
+from dashboards.rotation import rotation_panels
 from dashboards.scope import DRILLED, REAL, equals
 from dashboards.style import BAD, COUNT, INFO, RATE, SECONDS, SHARE, WARN, Look, Query, graph, number, states, words
 from dashboards.tables import Column, table
@@ -43,6 +44,7 @@ def drill(deployment: Deployment) -> Board:
             Section(
                 33, "Is anybody else hurt?", (*budgets_untouched(deployment), control_group(), drill_runs_counted())
             ),
+            Section(35, "What does it do to keys?", rotation_panels(450, DRILLED)),
             Section(
                 34, "Are alerts delivered? (needs Alertmanager's metrics)", (delivered(), not_delivered()), folded=True
             ),

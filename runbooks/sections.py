@@ -21,10 +21,12 @@ from probes.registry import PROBES
 from runbooks import facts
 from runbooks.bodies import body_of
 from runbooks.bodies.reasons import REMEDIES
+from runbooks.broken_rules import broken_rules
 from runbooks.checks import LATELY, ProbeOnce, RunbookCheck, by_hand, failures, still_firing
 from runbooks.content import Block, Command, Heading, Paragraph, Points, Section, Table, code, link, plain, to
 from runbooks.facts import Subject
 from runbooks.precedence import TOLD_ONCE
+from runbooks.rehearsals import drills_of
 from runbooks.triage import by_owner, by_reason, by_step
 
 _URGENCY: Mapping[Severity, str] = MappingProxyType(
@@ -185,6 +187,7 @@ def _triage(subject: Subject) -> Iterator[Block]:
     yield Paragraph("3. The reason says what is wrong and who can mend it. When several are seen, the first one in "
                     f"{to('precedence', 'the order of causes')} explains the others:")  # fmt: skip
     yield by_reason(reasons, subject.deployment)
+    yield from broken_rules(subject.alert)
 
 
 def _mitigate(subject: Subject) -> Iterator[Block]:
@@ -277,6 +280,9 @@ def _references(subject: Subject) -> Iterator[Block]:
         own.append(
             f"To practise, break the embedded provider of `oidcwatch demo` as the pages of these reasons say: {pages}."
         )
+    if drills := drills_of(alert):
+        commands = ", ".join(code(f"oidcwatch drill run {name}") for name in drills)
+        own.append(f"Drills that rehearse it, with a prediction and a report: {commands}.")
     yield Points((*own, *(link(url, title) for title, url in body_of(alert).references)))
     if deployment.speed > 1:
         yield Paragraph(f"This is a rehearsal: all times are {deployment.speed} times shorter than in production.")

@@ -57,6 +57,48 @@ KEYS = Body(
     references=(m.ROTATION, m.KEYS, m.ID_TOKEN),
 )
 
+COMPROMISED = Body(
+    first="Call security now, and rotate: sign with a new key, and take the exposed one out of the set as soon as it signs "
+    "no more.",
+    background=(
+        (
+            "Whoever has the private half of a published key signs tokens that every verifier accepts, and nothing in the "
+            "token shows it. A key that two issuers share lets tokens of the weaker one in at the stronger one."
+        ),
+        "What was published once has been copied: taking it back ends nothing. Only verifiers that forget the key do.",
+    ),
+    checks=(c.JWKS, c.SAME_JWKS, c.DISCOVERY, c.PROBES),
+    ours=("A second name for one provider in the configuration: both issuers have its keys, as they must.",),
+    mitigations=(
+        Mitigation(
+            do="Publish a new key, sign with it at once, and remove the exposed one.",
+            command="kcadm.sh create components -r REALM -s name=emergency -s providerId=rsa-generated "
+            "-s providerType=org.keycloak.keys.KeyProvider -s 'config.priority=[\"300\"]'   # as with Keycloak",
+            expect="Created new component",
+            verify="New tokens have the new `kid`, and the key set no longer holds the exposed one.",
+            rollback="None: an exposed key must not sign again.",
+            risk="Services refuse valid tokens until they have fetched the new key: `oidcwatch drill predict NAME` says "
+            "for how long.",
+        ),
+        Mitigation(
+            do="Make verifiers forget the exposed key: those that keep keys accept its tokens until they ask again.",
+            command="kubectl -n NAMESPACE rollout restart deployment/SERVICE",
+            expect="deployment.apps/SERVICE restarted",
+            verify="The service refuses a token that was signed with the exposed key.",
+            rollback="None is needed.",
+            risk="A restart of many services at once asks the provider for its keys at once: go service by service.",
+        ),
+    ),
+    changes=("Exports of the key set by hand, new signing services, keys that were copied between environments.",),
+    false_positives=(
+        "Tenants of one provider that signs for all of them with the same keys are a warning and no page.",
+    ),
+    references=(
+        m.KEYS,
+        ("RFC 8725 §3.8, issuers and their keys", "https://www.rfc-editor.org/rfc/rfc8725#section-3.8"),
+    ),
+)
+
 CLOCK = Body(
     first="Compare three clocks: the provider's Date header, this host's, and an NTP server's; the odd one out is wrong.",
     background=(
