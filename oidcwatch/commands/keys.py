@@ -29,6 +29,9 @@ _SHORTEST = 4  # characters of a thumbprint that may name a key
 app = typer.Typer(help="Look at the signature keys of an issuer, as an agent has seen them.", no_args_is_help=True)
 
 IssuerArgument = Annotated[str, typer.Argument(metavar="ISSUER", help="Name of an issuer of the configuration.")]
+PictureOption = Annotated[
+    Path | None, typer.Option("--picture", metavar="FILE", help="Write an SVG picture to this file.")
+]
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="A kid, or the beginning of a thumbprint.")]
 
 
@@ -93,18 +96,47 @@ def history(issuer: IssuerArgument, config: ConfigOption = DEFAULT_CONFIG, json:
       oidcwatch keys history acme
       oidcwatch keys history acme --json | jq '.[] | select(.event == "removed")'
     """
-    from exporters.ledger import KEYS, stored_events
-    from exporters.sqlite_file import StoreError
-
-    data_dir, subject = _place(config, issuer)
-    try:
-        events = [_event(event) for event in stored_events(data_dir / KEYS, subject)]
-    except StoreError as error:
-        fail(str(error))
+    events = [_event(event) for event in _events(config, issuer)]
     if json:
         print_json(events)
     else:
         _print_table(("at", "event", "kid", "alg", "region", "thumbprint"), events)
+
+
+@app.command()
+def timeline(issuer: IssuerArgument, config: ConfigOption = DEFAULT_CONFIG, picture: PictureOption = None) -> None:
+    """Draw an issuer's keys over time, a bar for each: announced, active, retiring, removed, compromised.
+
+    Plain text, or with --picture an SVG file that needs no network and holds no script.
+
+    \b
+    Examples:
+      oidcwatch keys timeline acme
+      oidcwatch keys timeline acme --picture keys.svg
+    """
+    from exporters.key_timeline import svg_of, text_of, timeline_of
+    from probes.probe import utc_now
+
+    drawn = timeline_of(issuer, _events(config, issuer), utc_now())
+    if picture is None:
+        typer.echo(text_of(drawn, console().width) if drawn.bars else f"no keys of {issuer} have been seen")
+        return
+    try:
+        picture.write_text(svg_of(drawn), encoding="utf-8")
+    except OSError as error:
+        fail(f"{picture}: {error.strerror}")
+    typer.echo(f"wrote {picture}")
+
+
+def _events(config: Path, name: str) -> tuple[Event, ...]:
+    from exporters.ledger import KEYS, stored_events
+    from exporters.sqlite_file import StoreError
+
+    data_dir, subject = _place(config, name)
+    try:
+        return tuple(stored_events(data_dir / KEYS, subject))
+    except StoreError as error:
+        fail(str(error))
 
 
 def _place(config: Path, name: str) -> tuple[Path, Issuer]:
