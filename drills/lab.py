@@ -27,13 +27,14 @@ class Lab:
 
 
 @contextlib.contextmanager
-def start_sandbox_lab(environ: Mapping[str, str]) -> Iterator[Lab]:
+def start_sandbox_lab(environ: Mapping[str, str], token_lifetime: int = TOKEN_LIFETIME) -> Iterator[Lab]:
     """The embedded provider over TLS, behind its fault proxy. It ends with this process, however that ends.
 
-    Raises sandbox.launch.SandboxError.
+    `token_lifetime` is in seconds: short for drills that wait until old tokens have expired. Raises
+    sandbox.launch.SandboxError.
     """
     with start_sandbox(tls=True, proxy=True, environ=environ) as sandbox:
-        sandbox.control.settings(access_token_lifetime=TOKEN_LIFETIME)
+        sandbox.control.settings(access_token_lifetime=token_lifetime)
         assert sandbox.ca_file is not None  # noqa: S101 - TLS was asked for
         row = sandbox.clients["machine"]
         secret = SecretRef("env", "SANDBOX_MACHINE_SECRET")

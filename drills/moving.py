@@ -66,6 +66,8 @@ def _make(run: Running, number: int, move: Move, before: Snapshot) -> None:
     if move.starts:
         run.clock = time.time()
         plan.journal.write(Entry.CLOCK, measure=move.starts, started=run.clock)
+    if move.action is Action.ANNOUNCE:
+        run.announced = time.time()
     plan.journal.write(Entry.MOVED, number=number, action=move.action)
     if Generation.NEW in plan.scenario.polls:
         run.renew()
@@ -144,7 +146,7 @@ def _longest_expected(run: Running) -> float:
 def _adoption(run: Running) -> float:
     """The safe lead: the longest that a verifier takes which takes a new key at all."""
     now = _seen(run, None)
-    leads = (needed_lead(predict(subject.row, now)).seconds for subject in run.subjects)
+    leads = (needed_lead(predict(row, now)).seconds for row in run.rows)
     return min(max((lead for lead in leads if lead is not None), default=0.0), run.plan.longest)
 
 
@@ -161,24 +163,27 @@ def _seen(run: Running, move: Move | None) -> Observed:
 
 
 def _expectations(run: Running, measure: Measure, now: Observed) -> Mapping[str, Expected]:
-    plan = run.plan
     warmed = run.fleet.warmed if run.fleet else {}
-    return {
-        subject.row.name: expect(
-            subject.row,
-            Scene(
-                measure=measure,
-                warmed=max(0.0, time.time() - warmed[subject.row.name]),
-                polls=plan.scenario.polls,
-                poll=plan.poll,
-                window=plan.longest,
-                max_age=now.max_age,
-                outage=now.outage if measure is Measure.OUTAGE else None,
-                fetch_seconds=now.fetch_seconds,
-            ),
-        )
-        for subject in run.subjects
-    }
+    return {row.name: _expectation(run, row, warmed[row.name], measure, now) for row in run.rows}
+
+
+def _expectation(run: Running, row: Verifier, warmed: float, measure: Measure, now: Observed) -> Expected:
+    plan = run.plan
+    if run.announced is not None and measure is Measure.ACCEPT:
+        lead = needed_lead(predict(row, now))
+        if lead.seconds is not None and time.time() - run.announced >= lead.seconds:
+            return Expected(0.0, "it has had the time to fetch the key since that was announced")
+    scene = Scene(
+        measure=measure,
+        warmed=max(0.0, time.time() - warmed),
+        polls=plan.scenario.polls,
+        poll=plan.poll,
+        window=plan.longest,
+        max_age=now.max_age,
+        outage=now.outage if measure is Measure.OUTAGE else None,
+        fetch_seconds=now.fetch_seconds,
+    )
+    return expect(row, scene)
 
 
 def _write_prediction(run: Running, now: Observed, expected: Mapping[str, Expected]) -> None:

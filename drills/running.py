@@ -20,6 +20,7 @@ from drills.record import AlertSeen, Detected, Event, EventKind, Phase
 from drills.scenario import Generation
 from drills.subject import Sample, Subject
 from drills.triage import triage
+from drills.verifiers import Verifier
 from drills.watch import Sighting
 from probes.classify import classify
 
@@ -66,6 +67,8 @@ class Running:
     expected: Mapping[str, Expected] = field(default_factory=dict)
     clock: float | None = None
     """POSIX time at which the measure's clock started."""
+    announced: float | None = None
+    """POSIX time at which a key was published that did not sign yet."""
     window: float | None = None
     healed: float | None = None
     ending: str = ""
@@ -92,6 +95,11 @@ class Running:
     def subjects(self) -> tuple[Subject, ...]:
         """The verifiers that run; none before they were started."""
         return self.fleet.subjects if self.fleet else ()
+
+    @property
+    def rows(self) -> tuple[Verifier, ...]:
+        """Of the verifiers, as they run here."""
+        return tuple(subject.row for subject in self.subjects)
 
     # What is reported from other threads.
 
