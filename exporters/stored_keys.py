@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from exporters.stored_runs import EPOCH, microseconds
-from probes.ledger import Event, EventKind, KeyFacts, KeyRecord, Ledger, Sight, Use, Watch
+from probes.ledger import Event, EventKind, KeyFacts, KeyRecord, Ledger, Sight, Unpublished, Use, Watch
 from probes.subjects import Issuer
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the tables, kept in the file as `user_version`."""
 EVENTS_KEPT = 1000
 """Of each issuer, the newest."""
@@ -36,6 +36,7 @@ CREATE TABLE keys (
     last_token INTEGER,
     expires INTEGER,
     lifetime REAL,  -- seconds
+    token_drill INTEGER,  -- 1: the first token came during a drill
     PRIMARY KEY (issuer, url, thumbprint)
 ) STRICT;
 CREATE TABLE sights (
@@ -47,6 +48,7 @@ CREATE TABLE sights (
     last INTEGER NOT NULL,
     after INTEGER,
     gone INTEGER,
+    drill INTEGER NOT NULL,  -- 1: it left during a drill
     PRIMARY KEY (issuer, url, thumbprint, region)
 ) STRICT;
 CREATE TABLE watches (
@@ -55,7 +57,17 @@ CREATE TABLE watches (
     region TEXT NOT NULL,
     last INTEGER NOT NULL,
     interval REAL NOT NULL,  -- seconds
+    drill INTEGER NOT NULL,  -- 1: a drill ran at the last fetch
     PRIMARY KEY (issuer, url, region)
+) STRICT;
+CREATE TABLE unpublished (
+    issuer TEXT NOT NULL,
+    url TEXT NOT NULL,
+    kid TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    drill INTEGER NOT NULL,
+    PRIMARY KEY (issuer, url, kid)
 ) STRICT;
 CREATE TABLE events (
     issuer TEXT NOT NULL,
@@ -91,23 +103,33 @@ def place_of(issuer: Issuer) -> Place:
 
 def write_ledger(connection: sqlite3.Connection, place: Place, ledger: Ledger) -> None:
     """Puts this state in the place of the one before; the caller owns the transaction."""
-    for table in ("keys", "sights", "watches"):
+    for table in ("keys", "sights", "watches", "unpublished"):
         connection.execute(f"DELETE FROM {table} {_OF}", place)  # noqa: S608 - only constants
     connection.executemany(
-        "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         ((*place, *_key_row(record)) for record in ledger.keys.values()),
     )
     connection.executemany(
-        "INSERT INTO sights VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO sights VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            (*place, thumbprint, region, *map(_stored, (sight.first, sight.last, sight.after, sight.gone)))
+            (*place, thumbprint, region, *map(_stored, (sight.first, sight.last, sight.after, sight.gone)), sight.drill)
             for thumbprint, record in ledger.keys.items()
             for region, sight in record.sights.items()
         ),
     )
     connection.executemany(
-        "INSERT INTO watches VALUES (?, ?, ?, ?, ?)",
-        ((*place, region, _stored(watch.last), watch.interval) for region, watch in ledger.watches.items()),
+        "INSERT INTO watches VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            (*place, region, _stored(watch.last), watch.interval, watch.drill)
+            for region, watch in ledger.watches.items()
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO unpublished VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            (*place, kid, _stored(note.first), _stored(note.expires), note.drill)
+            for kid, note in ledger.unpublished.items()
+        ),
     )
 
 
@@ -123,14 +145,22 @@ def write_events(connection: sqlite3.Connection, place: Place, events: Iterable[
 def read_ledger(connection: sqlite3.Connection, place: Place) -> Ledger:
     """The state that was written last; an empty one for an issuer that is not in the file."""
     sights: defaultdict[str, dict[str, Sight]] = defaultdict(dict)
-    query = f"SELECT thumbprint, region, first, last, after, gone FROM sights {_OF}"  # noqa: S608 - only constants
-    for thumbprint, region, first, last, after, gone in connection.execute(query, place):
-        sights[thumbprint][region] = Sight(_known(first), _known(last), _time(after), _time(gone))
+    query = f"SELECT thumbprint, region, first, last, after, gone, drill FROM sights {_OF}"  # noqa: S608 - only constants
+    for thumbprint, region, first, last, after, gone, drill in connection.execute(query, place):
+        sights[thumbprint][region] = Sight(_known(first), _known(last), _time(after), _time(gone), bool(drill))
     query = f"SELECT * FROM keys {_OF}"  # noqa: S608 - only constants
     keys = {row[2]: _record(row[2:], sights[row[2]]) for row in connection.execute(query, place)}
-    query = f"SELECT region, last, interval FROM watches {_OF}"  # noqa: S608 - only constants
-    watches = {region: Watch(_known(last), interval) for region, last, interval in connection.execute(query, place)}
-    return Ledger(MappingProxyType(keys), MappingProxyType(watches))
+    query = f"SELECT region, last, interval, drill FROM watches {_OF}"  # noqa: S608 - only constants
+    watches = {
+        region: Watch(_known(last), interval, bool(drill))
+        for region, last, interval, drill in connection.execute(query, place)
+    }
+    query = f"SELECT kid, first, expires, drill FROM unpublished {_OF} ORDER BY rowid"  # noqa: S608 - only constants
+    unpublished = {
+        kid: Unpublished(kid, _known(first), _known(expires), bool(drill))
+        for kid, first, expires, drill in connection.execute(query, place)
+    }
+    return Ledger(MappingProxyType(keys), MappingProxyType(watches), MappingProxyType(unpublished))
 
 
 def read_events(connection: sqlite3.Connection, place: Place) -> Iterator[Event]:
@@ -146,13 +176,15 @@ def _names(facts: KeyFacts) -> tuple[str, str, str, str]:
 
 def _key_row(record: KeyRecord) -> tuple[str | int | float | None, ...]:
     facts, use = record.facts, record.use
-    tokens = (_stored(use.first), _stored(use.last), _stored(use.expires), use.lifetime) if use else (None,) * 4
+    tokens = (
+        (_stored(use.first), _stored(use.last), _stored(use.expires), use.lifetime, use.drill) if use else (None,) * 5
+    )
     return (*_names(facts), facts.use, facts.crv, facts.bits, _stored(record.exposed), *tokens)
 
 
 def _record(row: tuple[Any, ...], sights: dict[str, Sight]) -> KeyRecord:
-    thumbprint, kid, kty, alg, use, crv, bits, exposed, first, last, expires, lifetime = row
-    tokens = None if first is None else Use(_known(first), _known(last), _known(expires), lifetime)
+    thumbprint, kid, kty, alg, use, crv, bits, exposed, first, last, expires, lifetime, drill = row
+    tokens = None if first is None else Use(_known(first), _known(last), _known(expires), lifetime, bool(drill))
     facts = KeyFacts(thumbprint, kid, kty, alg, use, crv, bits)
     return KeyRecord(facts, MappingProxyType(sights), tokens, _time(exposed))
 

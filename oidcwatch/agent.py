@@ -96,6 +96,7 @@ class Agent:
         self._ledgers = LedgerStore(agent.data_dir / KEYS)
         self._workshop.memory.keep = self._ledgers.keep
         self._drills = DrillSwitch(self.clock, self._issuers, self._drills_changed)
+        self._workshop.memory.drills = lambda: self._drills.issuers
         self._schedule = Schedule(
             self._run, self._metrics, spread=agent.start_spread, jitter=agent.jitter, at_once=agent.max_runs_at_once
         )

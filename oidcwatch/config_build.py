@@ -9,11 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from alerts.deployment import Alerting, Maintenance, OfficeHours, Receivers, Slo
+from drills.verifiers import Verifier
 from exporters.slis import SLIS
 from oidcwatch import config_issuer as shape
 from oidcwatch.config_alerting import AlertingModel, Entry, Route
 from oidcwatch.config_model import AgentModel, BrowserModel, Config, RegionModel
-from oidcwatch.config_verifiers import own_verifiers
+from oidcwatch.config_verifiers import facts_of, own_verifiers
 from oidcwatch.settings import AgentSettings, BrowserSettings, LogSettings, Settings
 from probes.model import Check
 from probes.subjects import AuthMethod, Client, Issuer, LoginForm, LoginStep, Policy, Region, SecretRef, User
@@ -36,15 +37,16 @@ def build(config: Config, files: tuple[Path, ...], place: Place) -> Settings:
     """The settings. `config` has passed every check, so nothing here can fail."""
     regions = tuple(_regions(config))
     here = tuple(region.name for region in regions)
+    verifiers = own_verifiers(config.verifiers)
     issuers = tuple(
-        _issuer(model, ca_file, place) for model, ca_file in zip(config.issuers, place.ca_files, strict=True)
+        _issuer(model, ca_file, place, verifiers) for model, ca_file in zip(config.issuers, place.ca_files, strict=True)
     )
     return Settings(
         files=files,
         regions=regions,
         issuers=issuers,
         checks=checks_in(config, issuers, here),
-        verifiers=own_verifiers(config.verifiers),
+        verifiers=verifiers,
         slos=tuple(_slos(config)),
         alerting=_alerting(config.alerting),
         agent=_agent(config.agent, place),
@@ -132,13 +134,14 @@ def _checks(model: shape.IssuerModel, issuer: Issuer, here: tuple[str, ...]) -> 
         yield Check(issuer, entry.type, client, entry.every, entry.timeout, regions, entry.confirm)
 
 
-def _issuer(model: shape.IssuerModel, ca_file: Path | None, place: Place) -> Issuer:
+def _issuer(model: shape.IssuerModel, ca_file: Path | None, place: Place, own: tuple[Verifier, ...]) -> Issuer:
     policy = model.policy
     return Issuer(
         name=model.name,
         url=model.url,
         owner=model.owner,
         verifiers=tuple(model.verifiers),
+        verifier_facts=facts_of(model.verifiers, own),
         clients=tuple(_client(client, place) for client in model.clients),
         ca_file=ca_file,
         allowed_hosts=frozenset(host.lower() for host in model.allowed_hosts),
@@ -149,6 +152,8 @@ def _issuer(model: shape.IssuerModel, ca_file: Path | None, place: Place) -> Iss
             max_token_lifetime=policy.max_token_lifetime,
             max_response_seconds=policy.max_response_seconds,
             min_key_lead=policy.min_key_lead,
+            max_key_age=policy.max_key_age,
+            standby_key=policy.standby_key,
             expect=tuple(policy.expect),
         ),
     )

@@ -119,6 +119,10 @@ class PolicyModel(Model):
     """Slowest accepted answer of discovery and JWKS, as a duration."""
     min_key_lead: Duration = _POLICY.min_key_lead
     """How long a new key must be published before anything is signed with it."""
+    max_key_age: Duration = _POLICY.max_key_age
+    """How long one key may sign."""
+    standby_key: bool = _POLICY.standby_key
+    """The next signature key is always published, beside the one that signs."""
     expect: list[Text] = Field(default_factory=list)
     """Members of the discovery document that must be present beyond the required ones."""
 

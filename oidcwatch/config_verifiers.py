@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from drills.verifiers import Verifier, contradictions, verifiers
-from oidcwatch.config_issuer import Model
+from drills.verifiers import Headers, Seconds, Verifier, VerifierClass, Word, contradictions, verifiers
+from oidcwatch.config_base import Model
 from oidcwatch.config_problem import Loc, closest, found
 from oidcwatch.config_scene import Node, Scene
 from oidcwatch.config_values import Duration, FreeText, VerifierName
+from probes.subjects import VerifierFacts
 
 _Found = Iterator[tuple[Loc, str]]
 _DURATIONS = ("ttl", "cooldown", "fetch_timeout", "leeway")
@@ -46,6 +48,14 @@ def table_with(own: Sequence[Verifier]) -> Mapping[str, Verifier]:
     return MappingProxyType({**verifiers(), **{row.name: row for row in own}})
 
 
+def facts_of(names: Sequence[str], own: Sequence[Verifier] = ()) -> tuple[VerifierFacts, ...]:
+    """What checks of the key set need to know of these verifiers; a name that is in no table is passed over."""
+    if not names:
+        return ()  # most configurations: the table is not read for them
+    table = table_with(own)
+    return tuple(_facts(table[name]) for name in names if name in table)
+
+
 def known_verifiers(scene: Scene) -> _Found:
     """The rule: who is named is in the table, and who is described makes sense."""
     own = scene.root.items("verifiers")
@@ -66,6 +76,25 @@ def _described(node: Node) -> _Found:
             field, _, wanted = problem.partition(": ")
             key = "cooldown" if field == "anchor" else field  # nobody can write an anchor here
             yield (*node.loc, key), f"does not go with a row like {like.text}: {wanted}"
+
+
+def _facts(row: Verifier) -> VerifierFacts:
+    headers = row.headers or Headers()
+    # Class C with `ttl: max-age` waits as class D does: whatever kid a token names (drills.prediction).
+    waits = row.class_ is VerifierClass.D or (row.class_ is VerifierClass.C and row.ttl == "max-age")
+    return VerifierFacts(
+        name=row.name,
+        waits_for_max_age=waits,
+        least=headers.min,
+        most=math.inf if headers.max is Word.NEVER else _known(headers.max),
+        without=_known(headers.default),
+        early=headers.early,
+        fetch_timeout=_known(row.fetch_timeout),
+    )
+
+
+def _known(seconds: Seconds) -> float | None:
+    return None if isinstance(seconds, Word) else seconds
 
 
 def _among(nodes: Sequence[Node], known: tuple[str, ...]) -> _Found:

@@ -6,10 +6,11 @@ import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from oidcwatch.config_verifiers import facts_of
 from probes.checks import discovery, jwks
 from probes.checks.base import has_failure, run_checks
 from probes.checks.discovery import DiscoveryAnswer
-from probes.checks.jwks import JwksAnswer
+from probes.checks.jwks_answer import JwksAnswer
 from probes.classify import classify
 from probes.documents import JsonObject, json_object
 from probes.http import Http, make_http
@@ -35,7 +36,15 @@ def issuer_from(url: str, ca_file: Path | None, allow_http: bool, verifiers: tup
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"ISSUER must be an absolute https URL, got {url!r}")
     policy = Policy(allow_http=allow_http or _is_loopback(parts.hostname))
-    return Issuer("", url, verifiers=verifiers, ca_file=ca_file, allowed_hosts=frozenset({"*"}), policy=policy)
+    return Issuer(
+        "",
+        url,
+        verifiers=verifiers,
+        verifier_facts=facts_of(verifiers),
+        ca_file=ca_file,
+        allowed_hosts=frozenset({"*"}),
+        policy=policy,
+    )
 
 
 async def inspect(issuer: Issuer, redact: Redactor) -> tuple[list[Finding], bool]:

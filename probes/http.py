@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,7 +18,7 @@ import httpcore
 import httpx
 
 from probes.model import ProbeFailure, Reason
-from probes.network import Phases, ProxyBackend, TimedBackend, current_phases
+from probes.network import Phases, ProxyBackend, TimedBackend, current_phases, resolve
 from probes.probe import Clock, utc_now
 
 MAX_BODY = 1024 * 1024
@@ -62,6 +62,9 @@ class Response:
             return None
 
 
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
 class Http(Protocol):
     """The seam that probes see: one exchange in, one answer out."""
 
@@ -72,8 +75,16 @@ class Http(Protocol):
         *,
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
+        address: str = "",
     ) -> Response:
-        """Raises httpx.HTTPError, httpx.InvalidURL or ProbeFailure(bad_response)."""
+        """Connects to `address` when one is given; the URL's name stays that of the certificate and of Host.
+
+        Raises httpx.HTTPError, httpx.InvalidURL or ProbeFailure(bad_response).
+        """
+        ...
+
+    async def addresses(self, url: str) -> Sequence[str]:
+        """Every address of the URL's host; none when they are not ours to choose, as behind a proxy."""
         ...
 
 
@@ -84,6 +95,8 @@ class HttpClient:
     transport: httpx.AsyncBaseTransport
     clock: Clock = utc_now
     max_body: int = MAX_BODY
+    resolve: Resolve | None = None
+    """Gives every address of a host and port; None where another chooses them."""
 
     async def __call__(
         self,
@@ -92,10 +105,11 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
+        address: str = "",
     ) -> Response:
         """See `Http`. A redirect is an answer like any other: whoever follows one decides it knowingly."""
         request = _request(method, url, headers or {}, form)
-        phases = Phases()
+        phases = Phases(address=address)
         token = current_phases.set(phases)
         started = self.clock()
         try:
@@ -108,6 +122,16 @@ class HttpClient:
             current_phases.reset(token)
             phases.hang_up()
         return Response(method, url, answer.status_code, answer.headers, body, phases, started, self.clock())
+
+    async def addresses(self, url: str) -> Sequence[str]:
+        """See `Http`. A name that does not resolve has none: the next exchange says so."""
+        if self.resolve is None:
+            return ()
+        parsed = _parsed(url)
+        try:
+            return await self.resolve(parsed.host, parsed.port or {"https": 443}.get(parsed.scheme, 80))
+        except httpcore.ConnectError:
+            return ()
 
 
 def _request(method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None) -> httpx.Request:
@@ -215,4 +239,4 @@ def make_http(ca_file: Path | None = None, proxy: str | None = None, clock: Cloc
     Raises OSError or ssl.SSLError when `ca_file` cannot be read.
     """
     context = ssl.create_default_context(cafile=ca_file)
-    return HttpClient(_Transport(context, proxy), clock)
+    return HttpClient(_Transport(context, proxy), clock, resolve=resolve if proxy is None else None)

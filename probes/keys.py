@@ -65,7 +65,10 @@ class Key:
     problem: str
     exponent: int = 0
     x5c: tuple[str, ...] = field(default=(), repr=False)
+    x5t: str = ""
     x5t_s256: str = ""
+    modulus: int = field(default=0, repr=False)
+    """Of an RSA key."""
 
     @property
     def signs(self) -> bool:
@@ -156,7 +159,9 @@ def _key(jwk: Mapping[str, Any]) -> Key:
         problem=problem,
         exponent=public.public_numbers().e if rsa else 0,
         x5c=strings(jwk, "x5c"),
+        x5t=text(jwk, "x5t"),
         x5t_s256=text(jwk, "x5t#S256"),
+        modulus=public.public_numbers().n if rsa else 0,
     )
 
 

@@ -16,6 +16,8 @@ V = TypeVar("V")
 
 KEPT = 400
 """Keys that a ledger holds, the newest: a provider that invents a key for each answer fills no disk."""
+UNPUBLISHED_KEPT = 8
+"""Kids in no key set that a ledger remembers, the newest."""
 _QUIET = 3.0  # intervals: what happened while nobody looked for longer has no known time
 _PAUSE = timedelta(minutes=10)  # nodes that sign with two keys in turn are no news with every token
 _LONGEST = 120  # characters of a name that the provider chose
@@ -73,6 +75,8 @@ class Sight:
     """The fetch just before `first`, which lacked the key; None when it was found rather than seen to appear."""
     gone: datetime | None = None
     """The first fetch after `last`, which lacked it; None while it is there."""
+    drill: bool = False
+    """It left while a drill ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ class Use:
     """The greatest `exp` among them."""
     lifetime: float
     """The longest time from seeing one to its `exp`, in seconds."""
+    drill: bool = False
+    """The first of them came while a drill ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,21 @@ class Watch:
 
     last: datetime
     interval: float
+    drill: bool = False
+    """A drill ran at that fetch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """A kid that tokens named and that no fresh key set held. Aware UTC."""
+
+    kid: str
+    first: datetime
+    """When the first of those tokens was seen."""
+    expires: datetime
+    """The greatest `exp` among them."""
+    drill: bool = False
+    """They came while a drill ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +151,8 @@ class Ledger:
     """By thumbprint."""
     watches: Mapping[str, Watch] = field(default_factory=lambda: MappingProxyType({}))
     """By region."""
+    unpublished: Mapping[str, Unpublished] = field(default_factory=lambda: MappingProxyType({}))
+    """By kid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +163,8 @@ class SetSeen:
     region: str
     keys: tuple[KeyFacts, ...]
     interval: float
+    drill: bool = False
+    """A drill runs on the issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +174,19 @@ class TokenSeen:
     at: datetime
     key: KeyFacts
     expires: datetime
+    drill: bool = False
+    """A drill runs on the issuer."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownKidSeen:
+    """A token named a kid that no fresh key set held. Nothing of it is verified."""
+
+    at: datetime
+    kid: str
+    expires: datetime
+    drill: bool = False
+    """A drill runs on the issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +198,7 @@ class ExposureSeen:
     keys: tuple[KeyFacts, ...]
 
 
-Observation = SetSeen | TokenSeen | ExposureSeen
+Observation = SetSeen | TokenSeen | UnknownKidSeen | ExposureSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +218,8 @@ def observe(ledger: Ledger, seen: Observation) -> tuple[Ledger, tuple[Event, ...
             changed, events = _with_set(ledger, seen)
         case TokenSeen():
             changed, events = _with_token(ledger, seen)
+        case UnknownKidSeen():
+            changed, events = _with_unknown_kid(ledger, seen), []
         case ExposureSeen():
             changed, events = _with_exposure(ledger, seen)
     return replace(changed, keys=_newest(changed.keys)), tuple(events)
@@ -217,17 +257,19 @@ def _with_set(ledger: Ledger, seen: SetSeen) -> tuple[Ledger, list[Event]]:
             events.append(Event(seen.at, EventKind.PUBLISHED if awake else EventKind.FOUND, facts, seen.region))
         elif sight.gone:
             events.append(Event(seen.at, EventKind.RETURNED, facts, seen.region))
-        sight = replace(sight, last=max(sight.last, seen.at), gone=None)
+        sight = replace(sight, last=max(sight.last, seen.at), gone=None, drill=False)
         records[facts.thumbprint] = replace(record, sights=_frozen({**record.sights, seen.region: sight}))
     present = {facts.thumbprint for facts in seen.keys}
     for thumbprint, record in ledger.keys.items():
         sight = record.sights.get(seen.region)
         if thumbprint not in present and sight is not None and sight.gone is None:
-            sights = {**record.sights, seen.region: replace(sight, gone=seen.at)}
+            # What happened between the last fetch of a drill and the next one is the drill's: it cleans up after itself.
+            drill = seen.drill or (before is not None and before.drill)
+            sights = {**record.sights, seen.region: replace(sight, gone=seen.at, drill=drill)}
             records[thumbprint] = replace(record, sights=_frozen(sights))
             events.append(Event(seen.at, EventKind.REMOVED, record.facts, seen.region))
-    watches = {**ledger.watches, seen.region: Watch(seen.at, seen.interval)}
-    return Ledger(_frozen(records), _frozen(watches)), events
+    watches = {**ledger.watches, seen.region: Watch(seen.at, seen.interval, seen.drill)}
+    return replace(ledger, keys=_frozen(records), watches=_frozen(watches)), events
 
 
 def _with_token(ledger: Ledger, seen: TokenSeen) -> tuple[Ledger, list[Event]]:
@@ -237,7 +279,7 @@ def _with_token(ledger: Ledger, seen: TokenSeen) -> tuple[Ledger, list[Event]]:
     lifetime = max((seen.expires - seen.at).total_seconds(), 0.0)
     events = []
     if record.use is None:
-        use = Use(seen.at, seen.at, seen.expires, lifetime)
+        use = Use(seen.at, seen.at, seen.expires, lifetime, seen.drill)
         events = [Event(seen.at, EventKind.SIGNED, record.facts)]
     else:
         if seen.at - record.use.last > _PAUSE and state_of(ledger, record) is not KeyState.ACTIVE:
@@ -247,9 +289,22 @@ def _with_token(ledger: Ledger, seen: TokenSeen) -> tuple[Ledger, list[Event]]:
             last=max(record.use.last, seen.at),
             expires=max(record.use.expires, seen.expires),
             lifetime=max(record.use.lifetime, lifetime),
+            drill=record.use.drill,
         )
     keys = {**ledger.keys, seen.key.thumbprint: replace(record, use=use)}
     return replace(ledger, keys=_frozen(keys)), events
+
+
+def _with_unknown_kid(ledger: Ledger, seen: UnknownKidSeen) -> Ledger:
+    kid = _shown(seen.kid)
+    known = ledger.unpublished.get(kid)
+    if known is None or known.expires <= seen.at or (known.drill and not seen.drill):
+        note = Unpublished(kid, seen.at, seen.expires, seen.drill)
+    else:
+        note = replace(known, expires=max(known.expires, seen.expires))
+    others = [each for each in ledger.unpublished.values() if each.kid != kid and each.expires > seen.at]
+    kept = [*others, note][-UNPUBLISHED_KEPT:]
+    return replace(ledger, unpublished=_frozen({each.kid: each for each in kept}))
 
 
 def _with_exposure(ledger: Ledger, seen: ExposureSeen) -> tuple[Ledger, list[Event]]:

@@ -34,26 +34,29 @@ def lead_of(ledger: Ledger, record: KeyRecord) -> Lead | None:
     return Lead(_seconds(after=first, before=use.first), _seconds(after=after, before=use.first))
 
 
-def last_lead(ledger: Ledger) -> float | None:
-    """The lead of the key that was last taken into use, in seconds; None when none is known."""
+def last_lead(ledger: Ledger, *, drill: bool = False) -> float | None:
+    """The lead of the key that was last taken into use, in seconds; None when none is known.
+
+    What happened during a drill counts only when `drill` is set.
+    """
     known = [
         (record.use.first, lead.seconds)
         for record in ledger.keys.values()
-        if record.use is not None and (lead := lead_of(ledger, record)) is not None
+        if record.use is not None and (drill or not record.use.drill) and (lead := lead_of(ledger, record)) is not None
     ]
     return max(known)[1] if known else None
 
 
-def last_overlap(ledger: Ledger) -> float | None:
+def last_overlap(ledger: Ledger, *, drill: bool = False) -> float | None:
     """Seconds from the last token of the key that was last removed to the last sight of it; None before any removal.
 
-    Of several regions the one counts where it left first.
+    Of several regions the one counts where it left first. What happened during a drill counts only when `drill` is set.
     """
     known = [
         (max(gone), _seconds(after=record.use.last, before=min(last)))
         for record in ledger.keys.values()
         if record.use is not None and not record.exposed
-        for gone, last in [_departures(record)]
+        for gone, last in [_departures(record, drill)]
         if gone
     ]
     return max(known)[1] if known else None
@@ -72,9 +75,13 @@ def longest_lifetime(ledger: Ledger) -> float:
     return max((record.use.lifetime for record in ledger.keys.values() if record.use is not None), default=0.0)
 
 
-def _departures(record: KeyRecord) -> tuple[list[datetime], list[datetime]]:
+def _departures(record: KeyRecord, drill: bool) -> tuple[list[datetime], list[datetime]]:
     """When it was found gone and when it was last there, for each region that it has left."""
-    left = [(sight.gone, sight.last) for sight in record.sights.values() if sight.gone is not None]
+    left = [
+        (sight.gone, sight.last)
+        for sight in record.sights.values()
+        if sight.gone is not None and (drill or not sight.drill)
+    ]
     return [gone for gone, _ in left], [last for _, last in left]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from probes.certificate import Identity
 from probes.documents import JsonObject
 from probes.keys import KeySet
-from probes.ledger import Event, Ledger, Observation, observe
+from probes.ledger import Event, ExposureSeen, Ledger, Observation, observe
 from probes.metadata import Metadata
 from probes.subjects import Issuer
 
@@ -27,6 +28,9 @@ class SeenKeys:
     host: str = ""
     """That served it."""
     disagreeing_since: datetime | None = None
+    etag: str = ""
+    drill: bool = False
+    """A drill ran at that fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,12 @@ class Memory:
     """By the issuer's name and URL: under another URL it has other keys."""
     keep: Callable[[Issuer, Ledger, tuple[Event, ...]], None] = lambda issuer, ledger, events: None
     """Told each new state of a ledger, and what has happened. Must neither block nor raise."""
+    drills: Callable[[], Collection[str]] = lambda: ()
+    """Names of the issuers that a drill runs on now. What it does is no part of how they rotate their keys."""
+    certificates: dict[tuple[str, str], tuple[Identity, ...]] = field(default_factory=dict)
+    """TLS certificates that the key set's host has shown, by (issuer, region), the newest last."""
+    addresses_asked: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """When each address of the key set's host was last asked, by (issuer, region)."""
     _turns: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
 
     def turn_of(self, issuer: str, username: str) -> asyncio.Lock:
@@ -75,14 +85,25 @@ class Memory:
     def observe(self, issuer: Issuer, seen: Observation) -> Ledger:
         """Notes in the issuer's ledger what a probe saw; gives the ledger as it is then."""
         place = (issuer.name, issuer.url)
+        if not isinstance(seen, ExposureSeen):
+            seen = replace(seen, drill=self.under_drill(issuer))
         ledger, events = observe(self.ledgers.get(place, Ledger()), seen)
         self.ledgers[place] = ledger
         self.keep(issuer, ledger, events)
         return ledger
 
+    def ledger_of(self, issuer: Issuer) -> Ledger:
+        """The issuer's ledger as it is now."""
+        return self.ledgers.get((issuer.name, issuer.url), Ledger())
+
+    def under_drill(self, issuer: Issuer) -> bool:
+        """Whether a drill runs on it now."""
+        return issuer.name in self.drills()
+
     def keep_only(self, issuers: Collection[str]) -> None:
         """Forgets every other issuer, as when the configuration no longer names it."""
-        for by_place in (self.documents, self.metadata, self.oauth_checked, self.keys, self.ledgers):
+        by_places = (self.documents, self.metadata, self.oauth_checked, self.keys, self.ledgers)
+        for by_place in (*by_places, self.certificates, self.addresses_asked):
             _keep(by_place, lambda place: place[0] in issuers)
         for by_user in (self.subs, self.sessions):
             _keep(by_user, lambda place: place[0] in issuers)
@@ -95,6 +116,16 @@ class Memory:
             for (name, _), seen in self.keys.items()
             if name != issuer
             for thumbprint in seen.keys.thumbprints
+        }
+
+    def moduli_of_others(self, issuer: str) -> Mapping[int, str]:
+        """RSA moduli that other issuers publish, with the issuer's name."""
+        return {
+            key.modulus: name
+            for (name, _), seen in self.keys.items()
+            if name != issuer
+            for key in seen.keys.keys
+            if key.modulus
         }
 
     def issuers_at(self, host: str) -> frozenset[str]:

@@ -36,6 +36,10 @@ class Phases:
     receive: float = 0.0
     certificate_expiry: float | None = None
     """UNIX seconds of the leaf certificate's notAfter."""
+    certificate: bytes = field(default=b"", repr=False)
+    """The leaf certificate, DER; empty without TLS."""
+    address: str = ""
+    """The one address to connect to; empty: those of the name, one after the other."""
     _sent_first: float = 0.0
     _sent_last: float = 0.0
     _read_first: float = 0.0
@@ -125,6 +129,8 @@ class _Stream(httpcore.AsyncNetworkStream):
             raise httpcore.ConnectError(_text(error)) from error
         self._phases.restart()
         self._phases.tls = time.perf_counter() - begun
+        tls: ssl.SSLObject = self._writer.get_extra_info("ssl_object")
+        self._phases.certificate = tls.getpeercert(binary_form=True) or b""
         certificate = self._writer.get_extra_info("peercert")
         if certificate and "notAfter" in certificate:
             self._phases.certificate_expiry = _unix_seconds(certificate["notAfter"])
@@ -147,7 +153,7 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         phases = current_phases.get() or Phases()
         begun = time.perf_counter()
-        addresses = await _resolve(host, port)
+        addresses = [phases.address] if phases.address else (await resolve(host, port))[:_ADDRESSES]
         phases.dns = time.perf_counter() - begun
         begun = time.perf_counter()
         failure: OSError | None = None
@@ -160,7 +166,7 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
                 phases.connect = time.perf_counter() - begun
                 phases.opened(writer)
                 return _Stream(reader, writer, phases)
-        assert failure is not None  # noqa: S101 - _resolve gives one address at least, or raises
+        assert failure is not None  # noqa: S101 - resolve gives one address at least, or raises
         raise httpcore.ConnectError(_text(failure)) from failure
 
     async def sleep(self, seconds: float) -> None:
@@ -186,7 +192,8 @@ class ProxyBackend(TimedBackend):
             ) from error
 
 
-async def _resolve(host: str, port: int) -> list[str]:
+async def resolve(host: str, port: int) -> list[str]:
+    """Every address of a name, in the order of the system's preference. Raises httpcore.ConnectError."""
     try:
         return [str(ipaddress.ip_address(host))]
     except ValueError:
@@ -195,7 +202,7 @@ async def _resolve(host: str, port: int) -> list[str]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError(f"{host} does not resolve: {_text(error)}") from error
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))[:_ADDRESSES]
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 @lru_cache(maxsize=512)

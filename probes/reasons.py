@@ -138,7 +138,7 @@ ROWS: tuple[ReasonRow, ...] = (
         "Fetch the key set several times and from each region; compare the kids.",
     ),
     ReasonRow(
-        _R.KID_UNKNOWN, _IDP, _BAD, _JWTS | {_S.USERINFO}, "key-03",
+        _R.KID_UNKNOWN, _IDP, _BAD, _JWTS | {_S.USERINFO, _S.JWKS}, "key-03",
         "The token's kid is not in a freshly fetched key set.",
         "A key used before it was published, or removed too early.",
         "Fetch the key set and look for the token's kid; ask when keys were last rotated.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -112,8 +113,37 @@ class Policy:
     max_response_seconds: float = 5.0
     """The shortest deadline among common consumers of discovery and JWKS (AWS STS, jose)."""
     min_key_lead: float = 0.0
+    max_key_age: float = 400 * 86_400.0
+    standby_key: bool = False
+    """The next signature key is published at all times, long before it signs."""
     expect: tuple[str, ...] = ()
     """Discovery members that must be present beyond the required ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierFacts:
+    """What a program that checks this issuer's tokens makes of its key set. Durations in seconds."""
+
+    name: str
+    waits_for_max_age: bool = False
+    """It takes up no new key before the max-age of the set that it holds has passed (RFC 9111 §5.2.2.1)."""
+    least: float = 0.0
+    """A shorter max-age counts as this."""
+    most: float | None = math.inf
+    """A longer max-age counts as this; None: it has a limit that nobody knows."""
+    without: float | None = None
+    """How long it keeps a set without a max-age; None: nobody knows."""
+    early: float = 0.0
+    """It fetches that much before the time is over."""
+    fetch_timeout: float | None = None
+    """A key set that takes longer is none to it; None: nobody knows, or it waits for ever."""
+
+    def wait(self, max_age: int | None) -> float | None:
+        """The longest time from a key's publication to its acceptance, in seconds; None when max-age says nothing."""
+        age = self.without if max_age is None else max(float(max_age), self.least)
+        if not self.waits_for_max_age or age is None or self.most is None:
+            return None
+        return max(min(age, self.most) - self.early, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +154,9 @@ class Issuer:
     url: str
     owner: str = ""
     verifiers: tuple[str, ...] = ()
+    """Names of rows of the verifier table."""
+    verifier_facts: tuple[VerifierFacts, ...] = ()
+    """What checks need of those rows."""
     clients: tuple[Client, ...] = ()
     ca_file: Path | None = None
     allowed_hosts: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from probes.checks import access_token, id_token, signature
 from probes.checks.access_token import AccessToken
@@ -16,7 +16,7 @@ from probes.documents import number
 from probes.http import Http
 from probes.jose import ASYMMETRIC, Jws, verify
 from probes.keys import Key, KeySet
-from probes.ledger import KeyFacts, TokenSeen
+from probes.ledger import KeyFacts, TokenSeen, UnknownKidSeen
 from probes.memory import Memory
 from probes.metadata import Metadata
 from probes.model import Attribute, Check, Finding, ProbeFailure, Quantity, Reason, Stage
@@ -105,20 +105,35 @@ class Validator:
         findings = run_checks(checks, token)
         if token.jws.kid and any(finding.reason is Reason.KID_UNKNOWN for finding in findings):
             findings = [await self._sampled(finding, token.jws.kid, steps) for finding in findings]
+            if any(finding.reason is Reason.KID_UNKNOWN for finding in findings):
+                self._note_unknown(token.jws)
         steps.judge(findings)
         self.memory.signing_kids[self.check.issuer.name] = token.jws.kid
         self._note(token.jws, verify(token.jws, self.keys, allowed))
         return token.jws
 
     def _note(self, jws: Jws, key: Key) -> None:
-        """Enters the token in the key ledger. An `exp` beyond the policy's longest life is not believed."""
+        """Enters the token in the key ledger."""
+        now = self.clock()
+        expires = self._end_of(jws, now)
+        if expires is not None and key.thumbprint:
+            facts = KeyFacts.of(replace(key, alg=key.alg or jws.alg))
+            self.memory.observe(self.check.issuer, TokenSeen(now, facts, expires))
+
+    def _note_unknown(self, jws: Jws) -> None:
+        """Enters in the key ledger that no sample of the key set holds this kid (ROT-06)."""
+        now = self.clock()
+        expires = self._end_of(jws, now)
+        if expires is not None:
+            self.memory.observe(self.check.issuer, UnknownKidSeen(now, jws.kid, expires))
+
+    def _end_of(self, jws: Jws, now: datetime) -> datetime | None:
+        """When the token expires. An `exp` beyond the policy's longest life is not believed."""
         exp = number(jws.claims, "exp")
-        if exp is None or not key.thumbprint:
-            return
-        now, issuer = self.clock(), self.check.issuer
-        left = min(max(exp - now.timestamp(), 0.0), issuer.policy.max_token_lifetime)
-        facts = KeyFacts.of(replace(key, alg=key.alg or jws.alg))
-        self.memory.observe(issuer, TokenSeen(now, facts, now + timedelta(seconds=left)))
+        if exp is None:
+            return None
+        left = min(max(exp - now.timestamp(), 0.0), self.check.issuer.policy.max_token_lifetime)
+        return now + timedelta(seconds=left)
 
     async def _sampled(self, finding: Finding, kid: str, steps: Steps) -> Finding:
         """The finding, with another reason when a further sample of the key set does have the kid."""

@@ -41,6 +41,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "good": Kind(),
+        "renewed": Kind(),
         "expired": Kind(not_before=-10 * _DAY, not_after=-_DAY),
         "not_yet_valid": Kind(not_before=_DAY),
         "wrong_name": Kind(names=("wrong.example.test",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
+from sandbox.effects import certificates as certs
 from sandbox.effects import documents as doc
 from sandbox.effects import journey, tokens
 from sandbox.points import (
@@ -73,6 +74,14 @@ JWKS_FAULTS: tuple[Fault[Any], ...] = (
     ),
     Fault("jwks-signing-key-hidden", JWKS, "The keys that sign are not shown.", doc.on_keys(doc.hide_signing_keys)),
     Fault("jwks-same-kid-other-key", JWKS, "Known key ids with other keys.", doc.on_keys(doc.other_material)),
+    Fault("jwks-other-algorithm", JWKS, "A key names an `alg` that it cannot do.", doc.on_keys(certs.other_algorithm)),
+    Fault(
+        "jwks-certificate",
+        JWKS,
+        "The keys have a certificate; it may be at its end, or for another key.",
+        doc.on_keys(certs.with_certificates),
+        _with(days=-1, other_key=False),
+    ),
     Fault("jwks-wrong-use", JWKS, "The keys are marked for encryption.", doc.on_keys(doc.only_encryption)),
     Fault(
         "jwks-not-json",

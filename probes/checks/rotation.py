@@ -1,4 +1,4 @@
-"""Checks of a rotation that need the key ledger: ROT-03, ROT-04, ROT-05, ROT-14, ROT-15."""
+"""Checks of a rotation that need the key ledger: ROT-03 to ROT-06, ROT-14, ROT-15."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from probes.checks.base import Problem, ProtocolCheck
-from probes.checks.jwks import SLOW_TO_ADOPT
 from probes.ledger import KeyFacts, KeyRecord, KeyState, Ledger, Use, state_of
 from probes.ledger_measures import lead_of, longest_lifetime
 from probes.model import Reason, Severity
@@ -15,7 +14,7 @@ from probes.subjects import Issuer
 
 _LEEWAY = 300.0  # seconds that ASP.NET Core accepts a token beyond its exp: the widest default among common verifiers
 _DAY = 86_400
-_OLD_DAYS, _DORMANT_DAYS = 400, 90
+_DORMANT_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,8 @@ class Rotation:
     now: datetime
     max_age: int | None
     """Of the key set's Cache-Control, in seconds."""
+    drill: bool = False
+    """A drill runs on the issuer: what drills did is judged. Otherwise it is no part of how keys are rotated."""
 
 
 def _removed_early(subject: Rotation) -> Iterator[str]:
@@ -54,30 +55,64 @@ def _overlap(subject: Rotation) -> Iterator[str | Problem]:
         )
 
 
+def _unpublished(subject: Rotation) -> Iterator[str]:
+    published = {
+        record.facts.kid: sight.first
+        for record in subject.ledger.keys.values()
+        if (sight := record.sights.get(subject.region)) is not None and sight.gone is None
+    }
+    for note in subject.ledger.unpublished.values():
+        left = (note.expires - subject.now).total_seconds()
+        if left <= 0 or (note.drill and not subject.drill):
+            continue
+        since = published.get(note.kid)
+        if since is None:
+            yield (
+                f"tokens name kid {note.kid[:60]!r}, which no key set holds; the last one is valid for another "
+                f"{left:.0f} s: publish the key, or sign with a published one"
+            )
+        elif since > note.first:
+            late = (since - note.first).total_seconds()
+            yield f"kid {note.kid[:60]!r} was published {late:.0f} s after a token had named it"
+
+
 def _lead(subject: Rotation) -> Iterator[str | Problem]:
     max_age = subject.max_age or 0
-    required = max(subject.issuer.policy.min_key_lead, max_age)
-    slow = ", ".join(sorted(SLOW_TO_ADOPT & set(subject.issuer.verifiers)))
+    waits = {row.name: row.wait(subject.max_age) or 0.0 for row in subject.issuer.verifier_facts}
+    required = max(subject.issuer.policy.min_key_lead, max_age, *waits.values())
     for record in subject.ledger.keys.values():
         lead = lead_of(subject.ledger, record)
         if lead is None or record.use is None or record.exposed or lead.at_most >= required:
             continue
-        if subject.now - record.use.first >= timedelta(seconds=required):
+        if subject.now - record.use.first >= timedelta(seconds=required) or (record.use.drill and not subject.drill):
             continue  # verifiers have fetched it by now
         message = (
             f"{_name(record.facts)} signed {lead.seconds:.0f} s after its publication, {required:.0f} s are wanted"
         )
-        if slow and lead.at_most < max_age:
-            yield Problem(f"{message}; {slow} refuses its tokens for up to {max_age} s", severity=Severity.FAILURE)
+        slow = [name for name, wait in waits.items() if lead.at_most < wait]
+        if slow:
+            longest = max(waits[name] for name in slow)
+            names = f"{', '.join(slow)} {'refuse' if len(slow) > 1 else 'refuses'}"
+            yield Problem(f"{message}; {names} its tokens for up to {longest:.0f} s", severity=Severity.FAILURE)
         else:
             yield message
 
 
 def _age(subject: Rotation) -> Iterator[str]:
     for record in _in_state(subject, KeyState.ACTIVE):
-        days = _days(record, subject.now)
-        if days > _OLD_DAYS:
-            yield f"{_name(record.facts)} has been in use for at least {days:.0f} days"
+        days, most = _days(record, subject.now), subject.issuer.policy.max_key_age / _DAY
+        if days > most:
+            yield f"{_name(record.facts)} has been in use for at least {days:.0f} days; the policy allows {most:.0f}"
+    if subject.issuer.policy.standby_key:
+        yield from _standby(subject)
+
+
+def _standby(subject: Rotation) -> Iterator[str]:
+    """Of each algorithm: a key of another one cannot take over."""
+    ready = {record.facts.alg for record in _in_state(subject, KeyState.ANNOUNCED)}
+    for record in _in_state(subject, KeyState.ACTIVE):
+        if not ready & {record.facts.alg, ""}:
+            yield f"{_name(record.facts)} signs, and no next key for {record.facts.alg} is published"
 
 
 def _dormant(subject: Rotation) -> Iterator[str]:
@@ -93,7 +128,9 @@ def _gone(subject: Rotation) -> Iterator[tuple[KeyRecord, Use]]:
     """Keys that signed and have left this region's set. A compromised one cannot leave too early."""
     for record in subject.ledger.keys.values():
         sight = record.sights.get(subject.region)
-        if sight is not None and sight.gone is not None and record.use is not None and not record.exposed:
+        if sight is None or sight.gone is None or record.use is None or record.exposed:
+            continue
+        if subject.drill or not sight.drill:
             yield record, record.use
 
 
@@ -114,10 +151,16 @@ _PLACE = "OIDC Core §10.1.1"
 
 ROTATION: tuple[ProtocolCheck[Rotation], ...] = (
     ProtocolCheck("ROT-05", _F, _UNSAFE, "no key leaves before the tokens that it signed", _PLACE, _removed_early),
+    ProtocolCheck("ROT-06", _F, Reason.KID_UNKNOWN, "no key signs before it is published", _PLACE, _unpublished),
     ProtocolCheck("ROT-04", _F, _UNSAFE, "a key stays for a token's longest life", _PLACE, _overlap),
     ProtocolCheck("ROT-03", _W, _UNSAFE, "a key is published well before it signs", _PLACE, _lead),
     ProtocolCheck(
-        "ROT-14", _W, _UNSAFE, f"no key signs for more than {_OLD_DAYS} days", "RFC 7517 §9.1; OIDC Core §10.1.1", _age
+        "ROT-14",
+        _W,
+        _UNSAFE,
+        "no key signs for too long, and the next one is ready where the policy promises it",
+        "RFC 7517 §9.1; OIDC Core §10.1.1",
+        _age,
     ),
     ProtocolCheck(
         "ROT-15", Severity.INFO, _UNSAFE, f"no key lies unused for more than {_DORMANT_DAYS} days", _PLACE, _dormant

@@ -68,8 +68,15 @@ def test_the_good_certificate_can_come_back(secure_sandbox: Sandbox) -> None:
     assert get(secure_sandbox).status_code == 200
 
 
+def test_a_renewed_certificate_is_trusted_too(secure_sandbox: Sandbox) -> None:
+    secure_sandbox.control.certificate("renewed")
+
+    assert get(secure_sandbox).status_code == 200
+    secure_sandbox.control.certificate("good")
+
+
 def test_every_kind_is_covered_here() -> None:
-    assert {*COMPLAINTS, "good"} == set(KINDS)
+    assert {*COMPLAINTS, "good", "renewed"} == set(KINDS)
 
 
 def test_key_files_are_for_their_owner_only(secure_sandbox: Sandbox) -> None:

@@ -174,7 +174,7 @@ def test_a_file_of_another_version_is_left_alone_and_said_once(
         "the key ledger of acme begins anew",
         f"key ledgers cannot be kept in {path}",
     ]
-    with pytest.raises(StoreError, match=r"has version 99, this oidcwatch knows version 1; move it away"):
+    with pytest.raises(StoreError, match=r"has version 99, this oidcwatch knows version 2; move it away"):
         stored_ledger(path, ACME)
 
 

@@ -19,9 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.checks.base import run_checks
-from probes.checks.jwks import ANSWER, KEYS, JwksAnswer
+from probes.checks.jwks import ANSWER, KEYS
+from probes.checks.jwks_answer import JwksAnswer
 from probes.keys import parse_keys
+from probes.ledger import Ledger, SetSeen, observe, signature_keys
 from probes.model import Reason, Severity
+from probes.subjects import Client, VerifierFacts
 
 if TYPE_CHECKING:
     from tests.probes.checks.conftest import Build
@@ -50,7 +53,14 @@ class World:
         response = self.build.answer(document, **{"headers": CACHEABLE, **(answer or {})})
         issuer = self.build.issuer(**around.pop("issuer", {}))
         parsed = parse_keys(json.dumps(document).encode())
-        return JwksAnswer(issuer, response, around.pop("keys", parsed), 0.1, self.build.now, **around)
+        seconds, now = around.pop("seconds", 0.1), around.pop("now", self.build.now)
+        return JwksAnswer(issuer, response, around.pop("keys", parsed), seconds, now, **around)
+
+    def ledger(self, *keys: Any) -> Ledger:
+        """Has seen these keys, and that they are gone."""
+        facts = signature_keys(self.answer(*keys).keys.keys)
+        seen, _ = observe(Ledger(), SetSeen(self.build.now, "eu", facts, 60))
+        return observe(seen, SetSeen(self.build.now, "eu", (), 60))[0]
 
     def certificate(self, holder: Signer, days: float, **changes: bytes) -> str:
         """A self-signed certificate as it stands in x5c; `changes` replaces bytes of its DER form."""
@@ -90,6 +100,10 @@ def headers(**values: str) -> dict[str, Any]:
     return {"headers": {name.replace("_", "-"): value for name, value in values.items()}}
 
 
+APISERVER = VerifierFacts("kube-apiserver", waits_for_max_age=True, without=0, early=30, fetch_timeout=30)
+JOSE = VerifierFacts("jose", fetch_timeout=5)
+PORTAL = Client("portal", "portal", redirect_uri="https://portal.example/callback", id_token_alg="RS256")
+
 CASES = (
     Case("ROT-17", F, R.BAD_RESPONSE, lambda w: w.answer(answer={"status": 301})),
     Case("ROT-17", F, R.RATE_LIMITED, lambda w: w.answer(answer={"status": 429})),
@@ -112,17 +126,44 @@ CASES = (
     Case("ROT-08", I, R.ROTATION_UNSAFE, lambda w: w.answer(answer=headers())),
     Case(
         "ROT-08", F, R.ROTATION_UNSAFE,
-        lambda w: w.answer(answer=headers(cache_control="max-age=3601"), issuer={"verifiers": ("kube-apiserver",)}),
+        lambda w: w.answer(answer=headers(cache_control="max-age=3601"), issuer={"verifier_facts": (APISERVER,)}),
     ),
     Case(
         "ROT-09", F, R.JWKS_INCONSISTENT,
         lambda w: w.answer(samples=(w.answer().keys.thumbprints, w.answer(w.other.jwk()).keys.thumbprints)),
+    ),
+    Case(
+        "ROT-08", W, R.ROTATION_UNSAFE,
+        lambda w: w.answer(answer=headers(cache_control="max-age=601"), issuer={"policy": {"min_key_lead": 600}}),
+    ),
+    Case(
+        "ROT-08", I, R.ROTATION_UNSAFE,
+        lambda w: w.answer(answer=headers(cache_control="no-cache"), issuer={"verifier_facts": (JOSE,)}),
+    ),
+    Case(
+        "ROT-09", W, R.JWKS_INCONSISTENT,
+        lambda w: w.answer(
+            w.rsa.jwk(), w.other.jwk(), answer=headers(etag='"1"'), previous=w.answer().keys, previous_etag='"1"'
+        ),
     ),
     Case("ROT-09", W, R.JWKS_INCONSISTENT, lambda w: w.answer(answer=headers(age="301", cache_control="max-age=300"))),
     Case("ROT-10", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(alg="ES256"))),
     Case("ROT-10", F, R.JWKS_INVALID, lambda w: w.answer(w.ec.jwk(alg="ES512"))),
     Case("ROT-10", W, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(key_ops=["verify"]))),
     Case("ROT-10", W, R.JWKS_INVALID, lambda w: w.answer(w.ec.jwk(), advertised=("RS256",))),
+    Case("ROT-10", I, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(), w.ec.jwk(), advertised=("RS256",))),
+    Case("ROT-10", F, R.JWKS_INVALID, lambda w: w.answer(w.ec.jwk(), issuer={"clients": (PORTAL,)})),
+    Case("ROT-11", W, R.JWKS_INVALID, lambda w: w.answer(now=w.build.now.replace(year=2031))),
+    Case(
+        "ROT-11", F, R.JWKS_INVALID,
+        lambda w: w.answer(moduli_elsewhere={w.rsa.private.public_key().public_numbers().n: "staging"}),
+    ),
+    Case("ROT-02", F, R.JWKS_INVALID, lambda w: w.answer(w.other.jwk(kid=w.rsa.kid), known=w.ledger(w.rsa.jwk()))),
+    Case("ROT-16", W, R.JWKS_INVALID, lambda w: w.answer(seconds=5.1, issuer={"verifier_facts": (JOSE, APISERVER)})),
+    Case(
+        "ROT-13", F, R.JWKS_INVALID,
+        lambda w: w.answer(w.rsa.jwk(x5c=[w.certificate(w.rsa, 100)], x5t="AAAAAAAAAAAAAAAAAAAAAAAAAAA")),
+    ),
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.weak.jwk())),
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(e="Aw"))),
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(n="_" * 2732))),  # 16,392 bits
@@ -171,7 +212,7 @@ CASES = (
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
 def test_a_good_set_leads_to_no_finding(world: World, kind: str) -> None:
     keys = {"rsa": [world.rsa.jwk(), world.other.jwk()], "ec": [world.ec.jwk(), world.rsa.jwk()]}[kind]
-    good = world.answer(*keys, previous=world.answer().keys, advertised=("RS256",))
+    good = world.answer(*keys, previous=world.answer().keys, advertised=("RS256", "ES256"))
 
     assert run_checks(ANSWER + KEYS, good) == []
 
@@ -184,6 +225,30 @@ def test_a_key_with_its_own_certificate_leads_to_no_finding(world: World) -> Non
     good = world.answer(world.rsa.jwk(x5c=[certificate], **{"x5t#S256": hashed}))
 
     assert run_checks(ANSWER + KEYS, good) == []
+
+
+def test_a_long_max_age_is_none_where_keys_are_announced_for_longer(world: World) -> None:
+    issuer = {"verifier_facts": (APISERVER,), "policy": {"min_key_lead": 7200}}
+
+    good = world.answer(answer=headers(cache_control="max-age=7200"), issuer=issuer)
+
+    assert run_checks(KEYS, good) == []
+
+
+def test_an_answer_slower_than_the_default_is_none_where_every_verifier_waits_longer(world: World) -> None:
+    assert run_checks(KEYS, world.answer(seconds=6, issuer={"verifier_facts": (APISERVER,)})) == []
+
+
+def test_the_verifiers_that_would_get_no_key_are_named(world: World) -> None:
+    late = run_checks(KEYS, world.answer(seconds=6, issuer={"verifier_facts": (JOSE, APISERVER)}))
+
+    assert [finding.message for finding in late] == ["took 6.0 s: jose (5 s) would have given up"]
+
+
+def test_a_key_that_comes_back_under_its_kid_is_no_reuse(world: World) -> None:
+    known = world.ledger(world.rsa.jwk())
+
+    assert run_checks(KEYS, world.answer(world.rsa.jwk(), known=known)) == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

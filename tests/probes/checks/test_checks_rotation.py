@@ -11,7 +11,7 @@ from probes.checks.base import run_checks
 from probes.checks.rotation import ROTATION, Rotation
 from probes.ledger import ExposureSeen, KeyFacts, Ledger, SetSeen, TokenSeen, observe
 from probes.model import Severity
-from probes.subjects import Issuer, Policy
+from probes.subjects import Issuer, Policy, VerifierFacts
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 ACME = Issuer("acme", "https://login.acme.example")
@@ -156,13 +156,13 @@ def test_a_lead_shorter_than_max_age_is_a_warning(story: Story) -> None:
 
 
 def test_a_lead_shorter_than_max_age_is_a_failure_where_a_verifier_waits_for_it(story: Story) -> None:
-    story.issuer = replace(ACME, verifiers=("kube-apiserver",))
+    story.issuer = replace(ACME, verifier_facts=(VerifierFacts("kube-apiserver", waits_for_max_age=True, early=30),))
     story.max_age = 3600
 
     rotated(story, lead=5)
 
     assert story.found() == [("ROT-03", F)]
-    assert "kube-apiserver refuses its tokens for up to 3600 s" in story.messages()[0]
+    assert "kube-apiserver refuses its tokens for up to 3570 s" in story.messages()[0]
 
 
 def test_a_lead_that_may_be_long_enough_is_not_doubted(story: Story) -> None:

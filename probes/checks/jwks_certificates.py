@@ -1,0 +1,83 @@
+"""Certificates of a key set: those that come with the keys (x5c), and the one of the TLS connection."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.utils import base64url_encode
+
+from probes.certificate import identity_of
+from probes.checks.base import Problem
+from probes.checks.jwks_answer import JwksAnswer, name_of
+from probes.keys import Key
+from probes.metadata import host_of
+from probes.model import Severity
+
+_DAY = 86_400
+_CERTIFICATE_DAYS = 30
+
+
+def of_keys(subject: JwksAnswer) -> Iterator[str | Problem]:
+    """The first certificate of each x5c contains the key, and is valid for a while (RFC 7517 §4.7 to §4.9)."""
+    for key in subject.keys.keys:
+        if key.x5c:
+            yield from _certificate(key, subject.now)
+
+
+def _certificate(key: Key, now: datetime) -> Iterator[str | Problem]:
+    try:
+        der = base64.b64decode(key.x5c[0], validate=True)
+        certificate = x509.load_der_x509_certificate(der)
+        form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        same = key.public is None or certificate.public_key().public_bytes(*form) == key.public.public_bytes(*form)
+    except (binascii.Error, ValueError, TypeError, x509.InvalidVersion) as error:
+        yield f"{name_of(key)}: x5c holds no certificate: {str(error)[:80]}"
+        return
+    except UnsupportedAlgorithm as error:  # sound, but exotic
+        yield Problem(f"{name_of(key)}: x5c cannot be read: {str(error)[:80]}", severity=Severity.WARNING)
+        return
+    if not same:
+        yield f"{name_of(key)}: the first certificate of x5c is for another key"
+    if key.x5t_s256 and key.x5t_s256 != _fingerprint(certificate, hashes.SHA256()):
+        yield f"{name_of(key)}: x5t#S256 is not the certificate's"
+    if key.x5t and key.x5t != _fingerprint(certificate, hashes.SHA1()):  # noqa: S303 - RFC 7517 §4.8 defines x5t by it
+        yield f"{name_of(key)}: x5t is not the certificate's"
+    left = (certificate.not_valid_after_utc - now).total_seconds() / _DAY
+    if left < 0:
+        yield f"{name_of(key)}: the certificate of x5c expired {-left:.0f} days ago"
+    elif left < _CERTIFICATE_DAYS:
+        yield Problem(f"{name_of(key)}: the certificate of x5c expires in {left:.0f} days", severity=Severity.WARNING)
+
+
+def _fingerprint(certificate: x509.Certificate, algorithm: hashes.HashAlgorithm) -> str:
+    return base64url_encode(certificate.fingerprint(algorithm)).decode()
+
+
+def of_connection(subject: JwksAnswer) -> Iterator[str]:
+    """The host's certificate has time left, and is one that was seen before: somebody may have pinned it.
+
+    Renewals change the key, moves to another authority the issuer; each new one is told once.
+    """
+    phases, host = subject.response.phases, host_of(subject.response.url)
+    if phases.certificate_expiry is not None:
+        days = (phases.certificate_expiry - subject.now.timestamp()) / _DAY
+        if days < _CERTIFICATE_DAYS / 2:
+            yield f"the TLS certificate of {host} expires in {days:.0f} days"
+    shown = identity_of(phases.certificate) if phases.certificate else None
+    if shown is None or not subject.certificates or shown in subject.certificates:
+        return
+    before = subject.certificates[-1]
+    if shown.issuer != before.issuer:
+        yield (
+            f"the TLS certificate of {host} now comes from {shown.issuer[:120]!r}, before from {before.issuer[:120]!r}: "
+            "consumers that pin the chain refuse it"
+        )
+    else:
+        yield f"the TLS certificate of {host} now has another key: consumers that pin it refuse it"
