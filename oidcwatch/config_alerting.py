@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from oidcwatch.config_issuer import Model
+from oidcwatch.config_base import Model
 from oidcwatch.config_values import BaseUrl, Location, Name, OwnerName, TeamText, Text, TimeOfDay, WeekDays, refuse
 
 Kind = Literal["webhook", "slack", "pagerduty", "opsgenie", "email"]

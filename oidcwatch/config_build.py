@@ -9,10 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from alerts.deployment import Alerting, Maintenance, OfficeHours, Receivers, Slo
+from drills.target import Target
 from drills.verifiers import Verifier
 from exporters.slis import SLIS
 from oidcwatch import config_issuer as shape
 from oidcwatch.config_alerting import AlertingModel, Entry, Route
+from oidcwatch.config_base import SecretReference
+from oidcwatch.config_drill import Around, target_of
 from oidcwatch.config_model import AgentModel, BrowserModel, Config, RegionModel
 from oidcwatch.config_verifiers import facts_of, own_verifiers
 from oidcwatch.settings import AgentSettings, BrowserSettings, LogSettings, Settings
@@ -46,12 +49,26 @@ def build(config: Config, files: tuple[Path, ...], place: Place) -> Settings:
         regions=regions,
         issuers=issuers,
         checks=checks_in(config, issuers, here),
+        drills=_drills(config, issuers, place),
         verifiers=verifiers,
         slos=tuple(_slos(config)),
         alerting=_alerting(config.alerting),
         agent=_agent(config.agent, place),
         log=LogSettings(config.log.level, config.log.format == "json"),
         references=tuple(_address(text) for text in config.vantage.references),
+    )
+
+
+def _drills(config: Config, issuers: tuple[Issuer, ...], place: Place) -> Mapping[str, Target]:
+    around = Around(
+        prometheus=config.alerting.prometheus_url,
+        alertmanager=config.alerting.alertmanager_url,
+        secret=lambda reference: _secret(reference, place),
+        program=lambda text: str(place.path(text)) if "/" in text else text,
+    )
+    pairs = zip(config.issuers, issuers, strict=True)
+    return MappingProxyType(
+        {issuer.name: target_of(model.drill, issuer, around) for model, issuer in pairs if model.drill}
     )
 
 
@@ -186,7 +203,7 @@ def _user(model: shape.UserModel, place: Place) -> User:
     return User(model.username, _secret(model.password, place), _secret(model.totp, place) if model.totp else None)
 
 
-def _secret(model: shape.SecretReference, place: Place) -> SecretRef:
+def _secret(model: SecretReference, place: Place) -> SecretRef:
     if model.env is not None:
         return SecretRef("env", model.env)
     if model.file is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from oidcwatch.config_base import Model, Secret, exactly_one
+from oidcwatch.config_drill import DrillModel
 from oidcwatch.config_values import (
     ClientProbeType,
     Duration,
@@ -34,53 +36,12 @@ Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 _POLICY = Policy()
 
 
-class Model(BaseModel):
-    """What all parts of the file have in common: no unknown key, no conversion, descriptions for editors."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-def _exactly_one(model: Model, keys: tuple[str, ...]) -> None:
-    given = [key for key in keys if getattr(model, key) is not None]
-    if len(given) != 1:
-        refuse(f"needs exactly one of {', '.join(keys)}; has {' and '.join(given) or 'none'}", in_full=True)
-
-
-def _reference_only(value: Any) -> Any:
-    if value is None or isinstance(value, dict):
-        return value
-    refuse(
-        "a secret must not be written into the file; refer to it: "
-        '{env: NAME}, {file: /run/secrets/name} or {exec: "command"}',
-        in_full=True,
-    )
-
-
 def _file_or_reference(value: Any) -> Any:
     return {"file": value} if isinstance(value, str) else value
 
 
 def _long_form(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
-
-
-class SecretReference(Model):
-    """Where a secret lives. The secret itself is never written into the file."""
-
-    env: EnvName | None = None
-    """Name of the environment variable that holds the secret."""
-    file: Text | None = None
-    """Path of the file that holds it; a relative path starts at the configuration's folder."""
-    exec: Text | None = None
-    """Command that prints it; run without a shell, 10 s at most."""
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        _exactly_one(self, ("env", "file", "exec"))
-        return self
-
-
-Secret = Annotated[SecretReference, BeforeValidator(_reference_only)]
 
 
 class CaFile(Model):
@@ -93,7 +54,7 @@ class CaFile(Model):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        _exactly_one(self, ("file", "env"))
+        exactly_one(self, ("file", "env"))
         return self
 
 
@@ -161,7 +122,7 @@ class LoginStepModel(Model):
 
     @model_validator(mode="after")
     def _one_action(self) -> Self:
-        _exactly_one(self, ("fill", "click", "wait_for"))
+        exactly_one(self, ("fill", "click", "wait_for"))
         if (self.fill is None) != (self.value is None):
             refuse('fill and value belong together: {fill: "#user", value: "{username}"}', in_full=True)
         return self
@@ -280,6 +241,8 @@ class IssuerModel(Model):
     """Clients that the probes act as."""
     resources: list[ResourceModel] = Field(default_factory=list)
     """Protected resources."""
+    drill: DrillModel | None = None
+    """How `oidcwatch drill` drives it; drills are refused when absent."""
     probes: list[
         Annotated[IssuerProbe, BeforeValidator(_long_form, json_schema_input_type=IssuerProbe | IssuerProbeType)]
     ] = Field(default_factory=list)

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from oidcwatch.config_alerting import AlertingModel
-from oidcwatch.config_issuer import IssuerModel, Model
+from oidcwatch.config_base import Model
+from oidcwatch.config_issuer import IssuerModel
 from oidcwatch.config_values import (
     Address,
     Country,

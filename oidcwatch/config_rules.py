@@ -11,6 +11,7 @@ from typing import TypeGuard
 from alerts.alertmanager_fields import REQUIRED, refusals
 from alerts.burn import camel
 from exporters.slis import BY_NAME
+from oidcwatch.config_drill import drills_can_be_run
 from oidcwatch.config_duration import format_duration
 from oidcwatch.config_merge import Tree
 from oidcwatch.config_problem import Loc, Problem, closest, found
@@ -250,6 +251,7 @@ RULES: tuple[_Rule, ...] = (
     _receivers_are_complete,
     _hours_end_after_they_start,
     known_verifiers,
+    drills_can_be_run,
 )
 
 

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from drills.scenario import Action
 from exporters.slis import BY_NAME
 from oidcwatch.config_duration import format_duration, parse_duration
 from oidcwatch.config_problem import closest
@@ -192,6 +193,7 @@ Timeout = Annotated[
 Window = Annotated[
     float, BeforeValidator(_duration), AfterValidator(_no_shorter_than(86_400.0)), _AS_TEXT, _TEXT_DURATION
 ]  # fmt: skip
+ActionName = Annotated[str, *_one_of(tuple(action.value for action in Action))]
 SliName = Annotated[str, *_one_of(tuple(BY_NAME))]
 IssuerProbeType = Annotated[str, *_one_of(tuple(kind.name for kind in PROBES.values() if kind.of == "issuer"))]
 ClientProbeType = Annotated[str, *_one_of(tuple(kind.name for kind in PROBES.values() if kind.of == "client"))]

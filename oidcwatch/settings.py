@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from alerts.deployment import Alerting, Slo
+from drills.target import Target
 from drills.verifiers import Verifier
 from probes.model import Check
 from probes.subjects import Issuer, Region
@@ -59,6 +61,8 @@ class Settings:
     issuers: tuple[Issuer, ...]
     checks: tuple[Check, ...]
     """What this agent runs; a check whose regions are all elsewhere is not among them."""
+    drills: Mapping[str, Target]
+    """What may be drilled, by the issuer's name."""
     verifiers: tuple[Verifier, ...]
     """Those that the file describes; the table of drills has the others."""
     slos: tuple[Slo, ...]
