@@ -24,6 +24,7 @@ from alerts.texts import AT_ISSUER
 from alerts.windows import Severity
 from exporters import metrics as m
 from exporters.findings import LEVELS, PROBE, ROTATION_CHECKS
+from exporters.slis import Matcher, Selector
 from probes import model
 from probes.model import Check, Reason, Stage
 from probes.reasons import Owner
@@ -157,21 +158,28 @@ def broken_rules(deployment: Deployment, cause: str, reasons: Sequence[Reason]) 
 
 
 def _conditions(deployment: Deployment, alert: RotationAlert) -> Iterator[Condition]:
-    def kind(row: RotationRow) -> tuple[str, int]:
-        return row.seen.value, alert.level_of(row) or 0
+    def kind(row: RotationRow) -> tuple[str, int, bool]:
+        return row.seen.value, alert.level_of(row) or 0, row.of_https
 
-    for (_, level), grouped in groupby(sorted(alert.rows, key=kind), key=kind):
+    for (_, level, of_https), grouped in groupby(sorted(alert.rows, key=kind), key=kind):
         rows = tuple(grouped)
         window = _window(deployment, rows[0].seen)
         span = duration(deployment.paced(window))
         over_time, which = ("min", "Lowest") if rows[0].seen is Seen.EACH_TIME else ("max", "Highest")
-        selector = f"{m.FINDING_LEVEL.name}{{{one_of(m.FINDING.name, (row.id for row in rows))}}}"
+        matchers = [one_of(m.FINDING.name, (row.id for row in rows)), *(_of_https(deployment) if of_https else ())]
+        selector = str(Selector(m.FINDING_LEVEL, tuple(matchers)))
         each = f"{over_time}_over_time({selector}[{span}])"
         if alert.majority:
             title = f"Share of the regions that see a failure in {duration(window)}"
             yield Condition(title, f"avg by ({_BY}) ({each} >= bool {level})", ">", _HALF)
         else:
             yield Condition(f"{which} level in {duration(window)}", f"max by ({_BY}) ({each})", ">=", Decimal(level))
+
+
+def _of_https(deployment: Deployment) -> Iterator[Matcher]:
+    names = [issuer.name for issuer in deployment.issuers if not issuer.url.startswith("https:")]
+    if names:
+        yield Matcher(m.ISSUER, "!~", "|".join(names))
 
 
 def _window(deployment: Deployment, seen: Seen) -> timedelta:

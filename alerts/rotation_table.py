@@ -32,6 +32,8 @@ class RotationRow:
     pages: bool = False
     area: Area = Area.KEYS
     seen: Seen = Seen.AT_ALL
+    of_https: bool = False
+    """Told of issuers on https only: where the issuer itself is on http, that was chosen."""
     drill: str = ""
     """The scenario of `oidcwatch drill run` that rehearses it."""
 
@@ -167,6 +169,7 @@ _DELIVERY: tuple[RotationRow, ...] = (
         "ROT-19", "the key set is served from elsewhere or without TLS",
         "Whoever can change the set on its way decides who signs.",
         "Serve it over https from the issuer's host, or name its host in `allowed_hosts` if that is yours too.",
+        ticket=_WARNING, of_https=True,
     ),
 )  # fmt: skip
 

@@ -22,12 +22,9 @@ def _ids(checks: Iterable[ProtocolCheck[Any]]) -> frozenset[str]:
 
 
 _ANSWER, _SET = _ids(jwks.ANSWER), _ids(jwks.KEYS)
+_ALL: tuple[ProtocolCheck[Any], ...] = (*jwks.ANSWER, *jwks.KEYS, *rotation.ROTATION)
 ROTATION_CHECKS: Mapping[str, ProtocolCheck[Any]] = MappingProxyType(
-    {
-        check.id: check
-        for check in sorted((*jwks.ANSWER, *jwks.KEYS, *rotation.ROTATION), key=lambda check: check.id)
-        if check.id.startswith("ROT-")
-    }
+    {check.id: check for check in sorted(_ALL, key=lambda check: check.id) if check.id.startswith("ROT-")}
 )
 """By id, in their order."""
 

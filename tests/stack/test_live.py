@@ -12,6 +12,7 @@ import pytest
 
 from alerts.links import panel_id
 from alerts.model import LABELS
+from alerts.rotation_table import ROTATION
 
 if TYPE_CHECKING:
     from tests.stack.conftest import Live
@@ -125,6 +126,22 @@ def test_recovery_resolves_what_was_paged(outage: Outage) -> None:
     live.break_token_endpoint()
 
     live.until(lambda: paged <= {alert.name for alert in live.told("page", "resolved")})
+
+
+def test_a_key_that_leaves_before_its_tokens_pages_with_the_rule_that_is_broken(live: Live) -> None:
+    control = live.stack.sandbox.control
+    old = control.keys()["RS256"]["active"]
+    signed = 'sum(oidc_token_validations_total{probe="client_credentials", drill="false", result="success"})'
+    before = live.values(signed)[0]
+    live.until(lambda: live.values(signed)[0] > before)  # every agent knows a token of the old key
+
+    control.rotate("overlap", alg="RS256")
+    control.rotate("remove", kid=old)
+
+    pages = live.until(lambda: [alert for alert in live.told("page") if "ROT-05" in alert.annotations["summary"]])
+    assert f"ROT-05: {ROTATION['ROT-05'].wrong}" in pages[0].annotations["summary"]
+    assert pages[0].labels["area"] == "keys"
+    assert set(live.values('oidc_rotation_finding_level{finding="ROT-05", drill="false"}')) == {3.0}
 
 
 def test_a_killed_agent_is_told_as_a_stall_and_as_missing_coverage(live: Live) -> None:
