@@ -1,0 +1,99 @@
+"""A difference between prediction and observation is judged, and explained in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from drills.expectation import Expected
+from drills.judgement import SOONER, judge
+from drills.prediction import Bound
+from drills.scenario import Measure
+from drills.subject import Kind
+from drills.verifiers import verifiers
+
+A, R, O = Measure.ACCEPT, Measure.REJECT, Measure.OUTAGE
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    measure: Measure
+    expected: float | None
+    bound: float | None
+    observed: float | None
+
+
+def judged(case: Case, *, known: bool = True, window: float = 60.0, kind: Kind = Kind.CANARY) -> tuple[bool, str]:
+    return judge(
+        Expected(case.expected, "why", known),
+        Bound(case.bound, "why", known),
+        case.observed,
+        measure=case.measure,
+        poll=1.0,
+        window=window,
+        latency=0.5,
+        row=verifiers()[case.name],
+        kind=kind,
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        (Case("jose", A, 25.0, 30.0, 26.4), "accepted tokens of the new key after 26.4 s, as predicted (25.0 s)"),
+        (Case("jose", R, 40.0, 45.0, 38.6), "refused the removed key after 38.6 s, as predicted (40.0 s)"),
+        (Case("go-oidc", O, None, None, None), "had not refused tokens without the key set within 60 s, as predicted"),
+        (Case("jose", R, 59.0, 600.0, None), "predicted were 59.0 s: it was not watched for long enough"),
+        (Case("nimbus-jwk-source", A, 25.0, 30.0, 0.4), "predicted were 25.0 s: sooner, because its rate limit"),
+        (Case("istio", R, 20.0, 30.0, 27.0), "predicted were 20.0 s: later, but within the 30.0 s of its row"),
+        (Case("istio", R, 20.0, 30.0, 27.0), "and each cluster has a cache of its own"),
+        (Case("jose", R, 20.0, 30.0, 5.0), "predicted were 20.0 s: sooner, within the 30.0 s of its row"),
+    ],
+)
+def test_what_is_within_the_bounds_is_well(case: Case, said: str) -> None:
+    ok, text = judged(case)
+
+    assert ok
+    assert text.startswith(f"{case.name} ")
+    assert said in text
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        (
+            Case("pyjwt", A, 25.0, 30.0, None),
+            "had not accepted tokens of the new key within 60 s, predicted were 25.0 s",
+        ),
+        (Case("pyjwt", R, 25.0, 30.0, None), "had not refused the removed key within 60 s, predicted were 25.0 s"),
+        (Case("jose", A, 25.0, 30.0, 31.6), "after 31.6 s, predicted were 25.0 s and 30.0 s at most"),
+        (Case("keyfunc", O, None, None, 9.0), "after 9.0 s, predicted was never: its keys did not last as long"),
+        (Case("jose", O, 25.0, 30.0, 9.0), "after 9.0 s, predicted were 25.0 s: its keys did not last as long"),
+    ],
+)
+def test_what_is_beyond_them_is_not_and_the_verifier_is_named(case: Case, said: str) -> None:
+    ok, text = judged(case)
+
+    assert not ok
+    assert text.startswith(f"{case.name} ")
+    assert said in text
+
+
+@pytest.mark.parametrize("observed", [None, 3.0])
+def test_nothing_is_wrong_about_what_nobody_knew(observed: float | None) -> None:
+    ok, said = judged(Case("clerk-backend", R, None, None, observed), known=False)
+
+    assert ok
+    assert said.endswith("nobody knew how long it takes")
+
+
+def test_what_is_peculiar_to_a_library_does_not_excuse_its_emulation() -> None:
+    _, said = judged(Case("nimbus-jwk-source", R, 25.0, 30.0, 0.4), kind=Kind.EMULATED)
+
+    assert "refreshes a tenth" not in said
+
+
+def test_peculiarities_are_those_of_rows() -> None:
+    assert {name for name, _ in SOONER} <= set(verifiers())
