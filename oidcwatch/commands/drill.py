@@ -1,4 +1,4 @@
-"""`oidcwatch drill`: game days; so far what the verifiers of an issuer will make of a key rotation."""
+"""`oidcwatch drill`: game days, and what the verifiers of an issuer will make of a key rotation."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from oidcwatch.commands.common import (
     load_or_exit,
     print_json,
 )
+from oidcwatch.commands.drill_finish import abort, resume
+from oidcwatch.commands.drill_list import list_drills, show
+from oidcwatch.commands.drill_report import report
+from oidcwatch.commands.drill_run import run
 
 if TYPE_CHECKING:
     from drills.prediction import Observed
@@ -49,6 +53,8 @@ EdgeOption = Annotated[
 ]
 
 app = typer.Typer(help="Rotate keys on purpose, and know before what happens.", no_args_is_help=True)
+app.command("list")(list_drills)
+app.command()(show)
 
 
 def register(parent: typer.Typer) -> None:
@@ -99,6 +105,12 @@ def predict(
     else:
         print_forecast(told, console())
     raise typer.Exit(BREAKS if told.breaks else 0)
+
+
+app.command()(run)
+app.command()(resume)
+app.command()(abort)
+app.command()(report)
 
 
 @app.command("verifiers")

@@ -1,0 +1,127 @@
+"""`oidcwatch drill resume` and `drill abort`: what a drill that was cut short has left behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oidcwatch.commands.common import DEFAULT_CONFIG, ConfigOption, fail, load_or_exit
+from oidcwatch.commands.drill_common import OutOption, roots_of, stop_on_signals
+from oidcwatch.commands.drill_run import YesOption, run_call
+
+if TYPE_CHECKING:
+    from drills.journal import Log
+    from oidcwatch.drill_session import Ended
+
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Of the drill, as its folder is called.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A drill that left something to do, and the folder that it is kept in."""
+
+    log: Log
+    root: Path
+
+
+def resume(
+    context: typer.Context,
+    drill: IdArgument = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    yes: YesOption = False,
+    out: OutOption = None,
+) -> None:
+    """Bring the provider back after a drill that was cut short, then run the same drill again from its start.
+
+    Without ID the newest one. A drill that had come to its end is only tidied up. Exit code: as drill run; 0 when
+    nothing was left to do.
+
+    \b
+    Examples:
+      oidcwatch drill resume
+      oidcwatch drill resume 20260301T091500Z-zero-lead-4f2a --yes
+    """
+    from oidcwatch.drill_finish import call_of
+
+    found = _open_drills(drill, roots_of(out, config))
+    if not found:
+        typer.echo("no drill was cut short")
+        return
+    last = found[-1]
+    again = bool(last.log.opened) and not _ended(last.log)
+    ended = _settle(context, last, config)
+    if ended.code:
+        raise typer.Exit(int(ended.code))
+    if again:
+        run_call(context, call_of(last.log), out=last.root, yes=yes)
+
+
+def abort(
+    context: typer.Context,
+    drill: IdArgument = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    out: OutOption = None,
+) -> None:
+    """Bring the provider back after a drill that was cut short: the key from before signs, and every fault is gone.
+
+    Agents count real runs again, the drill's keys leave when no token of theirs is valid any more, and the report is
+    written. Without ID every such drill. May be repeated. A drill that still runs is ended with Ctrl-C where it runs.
+
+    \b
+    Exit code: 0 done, or nothing was left to do; 2 bad configuration or call; 3 still running; 5 the provider could
+    not be brought back: the message says why.
+
+    \b
+    Examples:
+      oidcwatch drill abort
+      oidcwatch drill abort 20260301T091500Z-zero-lead-4f2a -c staging.yaml
+    """
+    found = _open_drills(drill, roots_of(out, config))
+    if not found:
+        typer.echo("no drill was cut short")
+    codes = [int(_settle(context, each, config).code) for each in found]
+    raise typer.Exit(max(codes, default=0))
+
+
+def _open_drills(drill: str, roots: tuple[Path, ...]) -> list[_Open]:
+    """Oldest first. An id that no drill has exits with 2."""
+    from drills.journal import drills_in, unfinished_in
+
+    known = {folder.name for root in roots for folder in drills_in(root)}
+    if drill and drill not in known:
+        fail(f"there is no drill {drill!r} in {', '.join(map(str, roots))}")
+    found = [_Open(log, root) for root in roots for log in unfinished_in(root) if drill in ("", log.id)]
+    return sorted(found, key=lambda each: each.log.id)
+
+
+def _ended(log: Log) -> bool:
+    from drills.journal import Entry
+
+    return log.last(Entry.ENDED) is not None
+
+
+def _settle(context: typer.Context, found: _Open, config: Path) -> Ended:
+    """Settles one, and prints what became of it."""
+    from oidcwatch.drill_finish import call_of, settle_one
+    from oidcwatch.drill_live import live
+    from oidcwatch.drill_session import Session
+    from oidcwatch.logs import redactor_for
+
+    of_issuer = bool(found.log.opened) and call_of(found.log).issuer
+    place = config if config.exists() or not of_issuer else Path(call_of(found.log).config)
+    settings = load_or_exit(place) if of_issuer else None
+    redact = redactor_for(context, settings.log if settings else None)
+    stop = threading.Event()
+    session = Session(settings, os.environ, found.root, redact, stop)
+    stop_on_signals(stop)
+    with live(session.board, redact) as show:
+        ended = settle_one(session, found.log, show)
+    typer.echo(f"{found.log.id}: {ended.problem}", err=bool(ended.code))
+    if ended.report is not None:
+        typer.echo(f"report: {ended.report}")
+    return ended

@@ -1,0 +1,119 @@
+"""Settles drills that were cut short: the provider is as before, agents count real runs again, the report is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from drills.assemble import record_of
+from drills.drivers.choice import driver_for
+from drills.journal import DrillOpen, Entry, Journal, Log, is_running, read_log, unfinished_in
+from drills.outside import Outside
+from drills.recovery import Leftover, NotRestored, clean_due, settle
+from drills.report.words import day_and_time
+from drills.report.writing import PAGE
+from oidcwatch.drill_agents import Agents
+from oidcwatch.drill_call import CallError, DrillCall, call_from_json, scenario_named
+from oidcwatch.drill_live import Show
+from oidcwatch.drill_places import aimed, issuer_place
+from oidcwatch.drill_plan import METADATA, learning
+from oidcwatch.drill_result import Ending
+from oidcwatch.drill_session import Ended, Session
+from probes.classify import classify
+from probes.http import make_http
+from probes.metadata import Metadata
+from sandbox.loopthread import loop_thread
+
+
+def call_of(log: Log) -> DrillCall:
+    """What the drill was asked to do. Raises CallError for a journal that says nothing of it."""
+    try:
+        return call_from_json({name: value for name, value in _called(log).items() if name != METADATA})
+    except ValueError:
+        raise CallError(f"the journal of {log.id} does not say what was asked for") from None
+
+
+def settle_all(session: Session, show: Show) -> Iterator[str]:
+    """Settles every drill of this session's folder and issuers that no process runs any more. Raises nothing."""
+    for log in unfinished_in(session.root):
+        if not is_running(session.root / log.id):
+            ended = settle_one(session, log, show)
+            yield f"{log.id} was cut short: {ended.problem}"
+
+
+def settle_one(session: Session, log: Log, show: Show) -> Ended:
+    """`problem` says what became of it; code PASSED: the provider is as before. Raises nothing."""
+    try:
+        journal = Journal.take_over(session.root / log.id)
+    except (DrillOpen, OSError) as error:
+        return Ended(Ending.NOT_RUN, problem=str(error))
+    try:
+        return _reported(session, _settled(session, journal, show))
+    except (CallError, NotRestored) as error:
+        return Ended(Ending.NOT_RESTORED if log.touched else Ending.NOT_RUN, problem=session.redact(str(error)))
+    except Exception as error:  # noqa: BLE001 - the provider may be in any state
+        failure = classify(error)
+        problem = session.redact(f"{failure.reason}: {failure.detail}; repeat: oidcwatch drill abort {log.id}")
+        return Ended(Ending.NOT_RESTORED if log.touched else Ending.NOT_RUN, problem=problem)
+    finally:
+        journal.close()
+
+
+def _settled(session: Session, journal: Journal, show: Show) -> Log:
+    log = read_log(journal.folder)
+    if not log.opened:
+        journal.write(Entry.ENDED, ending="nothing had been changed")
+        return read_log(journal.folder)
+    call = call_of(log)
+    if call.lab is not None:
+        return _gone(journal, log)
+    if session.settings is None:
+        raise CallError(f"{log.id} changed {call.issuer}: name its configuration with -c {call.config}")
+    place = issuer_place(call, session.settings, session.environ)
+    target, secrets = aimed(place, call), learning(place, session.redact)
+    http, told = make_http(target.issuer.ca_file), _called(log)[METADATA]
+    with ExitStack() as parts:
+        # Not discovered anew: discovery may be what the drill has broken.
+        metadata = replace(Metadata(**told), id_token_algs=tuple(told["id_token_algs"]))
+        loop = parts.enter_context(loop_thread("outside"))
+        outside = Outside(target.issuer, target.client, http, secrets, metadata, loop)
+        driver = driver_for(target, outside, place.environ, session.talk(show).ask)
+        return settle(Leftover(journal, driver, outside, Agents(target, call.longest).tell))
+
+
+def _gone(journal: Journal, log: Log) -> Log:
+    """A lab ends with the process that ran the drill: there is nothing to bring back."""
+    if log.touched:
+        journal.write(Entry.RESTORED, seen="the provider has ended with the drill")
+    if log.uncleaned:
+        journal.write(Entry.CLEANED)
+    if log.last(Entry.ENDED) is None:
+        journal.write(Entry.ENDED, ending="the process that ran it has ended before its time")
+    return read_log(journal.folder)
+
+
+def _reported(session: Session, log: Log) -> Ended:
+    due = clean_due(log)
+    said = "the provider is as it was before" if due is None else _still_published(log, due)
+    if not log.opened:
+        return Ended(Ending.PASSED, problem="nothing had been changed")
+    record = record_of(log, scenario_named(call_of(log).scenario))
+    report = session.root / log.id / PAGE
+    if not report.exists():
+        session.finished(record)
+    return Ended(Ending.PASSED, record, report, said)
+
+
+def _still_published(log: Log, due: datetime) -> str:
+    return (
+        f"the provider signs with the key from before; the drill's own key stays published until {day_and_time(due)}, "
+        f"when its last token has expired: then run oidcwatch drill abort {log.id}"
+    )
+
+
+def _called(log: Log) -> Mapping[str, Any]:
+    called = log.opened.get("call")
+    return called if isinstance(called, dict) else {}
