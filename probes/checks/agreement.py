@@ -33,9 +33,9 @@ class Views:
 
     @property
     def edges_apart(self) -> tuple[EdgeSample, ...]:
-        """Addresses that show another set than most of them."""
-        sets = [edge.thumbprints for edge in self.edges if not edge.problem]
-        usual = Counter(sets).most_common(1)[0][0] if sets else frozenset()
+        """Addresses that show another set than most of them; of two halves, another than was seen here."""
+        counts = Counter(edge.thumbprints for edge in self.edges if not edge.problem)
+        usual = max(counts, key=lambda seen: (counts[seen], seen == self.here), default=frozenset())
         return tuple(edge for edge in self.edges if not edge.problem and edge.thumbprints != usual)
 
     @property

@@ -19,7 +19,7 @@ from exporters.sqlite_file import StoreError
 from exporters.stored_keys import EVENTS_KEPT
 from probes.checks.base import run_checks
 from probes.checks.rotation import ROTATION, Rotation
-from probes.ledger import Event, EventKind, ExposureSeen, KeyFacts, Ledger, SetSeen, TokenSeen
+from probes.ledger import Event, EventKind, ExposureSeen, KeyFacts, Ledger, SetSeen, TokenSeen, UnknownKidSeen
 from probes.memory import Memory
 from probes.subjects import Issuer
 
@@ -69,6 +69,10 @@ def live(memory: Memory) -> Ledger:
     memory.observe(ACME, TokenSeen(START, OLD, START + timedelta(minutes=5)))
     memory.observe(ACME, SetSeen(START + timedelta(seconds=15), "eu", (OLD, NEW), 15))
     memory.observe(ACME, ExposureSeen(START + timedelta(seconds=20), "eu", (NEW,)))
+    memory.observe(ACME, UnknownKidSeen(START + timedelta(seconds=25), "lost", START + timedelta(minutes=5)))
+    memory.drills = lambda: {ACME.name}
+    memory.observe(ACME, TokenSeen(START + timedelta(seconds=28), NEW, START + timedelta(minutes=5)))
+    memory.observe(ACME, UnknownKidSeen(START + timedelta(seconds=29), "drilled", START + timedelta(minutes=5)))
     return memory.observe(ACME, SetSeen(START + timedelta(seconds=30), "eu", (NEW,), 15))
 
 
@@ -107,6 +111,7 @@ def test_the_history_is_kept_in_order(open_store: Callable[[], LedgerStore], pat
         ("signed", "old", ""),
         ("published", "new", "eu"),
         ("exposed", "new", "eu"),
+        ("signed", "new", ""),
         ("removed", "old", "eu"),
     ]
 

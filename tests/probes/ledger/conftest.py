@@ -8,7 +8,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from probes.ledger import Event, ExposureSeen, KeyFacts, KeyState, Ledger, SetSeen, TokenSeen, observe, state_of
+from probes.ledger import (
+    Event,
+    ExposureSeen,
+    KeyFacts,
+    KeyState,
+    Ledger,
+    Observation,
+    SetSeen,
+    TokenSeen,
+    UnknownKidSeen,
+    observe,
+    state_of,
+)
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 INTERVAL = 60.0
@@ -28,16 +40,19 @@ class Diary:
     ledger: Ledger = field(default_factory=Ledger)
     events: list[Event] = field(default_factory=list)
 
-    def published(self, minute: float, *kids: str, region: str = "eu") -> Diary:
-        return self._see(SetSeen(self.at(minute), region, tuple(map(facts, kids)), INTERVAL))
+    def published(self, minute: float, *kids: str, region: str = "eu", drill: bool = False) -> Diary:
+        return self._see(SetSeen(self.at(minute), region, tuple(map(facts, kids)), INTERVAL, drill))
 
     def polled(self, minutes: range, *kids: str, region: str = "eu") -> Diary:
         for minute in minutes:
             self.published(minute, *kids, region=region)
         return self
 
-    def token(self, minute: float, kid: str, lives: float = 10) -> Diary:
-        return self._see(TokenSeen(self.at(minute), facts(kid), self.at(minute + lives)))
+    def token(self, minute: float, kid: str, lives: float = 10, drill: bool = False) -> Diary:
+        return self._see(TokenSeen(self.at(minute), facts(kid), self.at(minute + lives), drill))
+
+    def unknown(self, minute: float, kid: str, lives: float = 10, drill: bool = False) -> Diary:
+        return self._see(UnknownKidSeen(self.at(minute), kid, self.at(minute + lives), drill))
 
     def exposed(self, minute: float, kid: str, region: str = "eu") -> Diary:
         return self._see(ExposureSeen(self.at(minute), region, (facts(kid),)))
@@ -52,7 +67,7 @@ class Diary:
     def at(minute: float) -> datetime:
         return START + timedelta(minutes=minute)
 
-    def _see(self, seen: SetSeen | TokenSeen | ExposureSeen) -> Diary:
+    def _see(self, seen: Observation) -> Diary:
         self.ledger, events = observe(self.ledger, seen)
         self.events += events
         return self
