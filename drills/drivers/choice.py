@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from drills.driver import Driver
+from drills.drivers.keycloak import KeycloakDriver
+from drills.drivers.keycloak_admin import AdminApi
 from drills.drivers.path import PathFaults
 from drills.drivers.sandbox import SandboxDriver
 from drills.outside import Outside
-from drills.target import SandboxControl, Target
+from drills.target import KeycloakAdmin, SandboxControl, Target
+from probes.secrets import secrets_from
 from sandbox.control_client import Control
 
 
@@ -22,4 +25,7 @@ def driver_for(target: Target, outside: Outside, environ: Mapping[str, str], ask
         case SandboxControl():
             control = Control(provider.control, provider.fault_control)
             return SandboxDriver(PathFaults(control, outside), target.client.client_id)
+        case KeycloakAdmin():
+            api = AdminApi(provider, secrets_from(environ), target.issuer.ca_file)
+            return KeycloakDriver(api, PathFaults(Control("", provider.fault_control), outside))
     raise NotImplementedError

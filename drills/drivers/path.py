@@ -61,7 +61,7 @@ class PathFaults:
     @property
     def can(self) -> frozenset[Action]:
         """All of it, or nothing where there is no proxy."""
-        return frozenset(_RULES) if self.control.fault_url else frozenset()
+        return PATH_ACTIONS if self.control.fault_url else frozenset()
 
     def ready(self) -> tuple[Ready, ...]:
         """Whether the proxy's control port answers."""
@@ -140,6 +140,10 @@ _RULES: Mapping[Action, Callable[[Outside, Mapping[str, Any]], dict[str, Any]]] 
         Action.ISSUER: _issuer,
     }
 )
+
+
+PATH_ACTIONS = frozenset(_RULES)
+"""What a fault proxy can do."""
 
 
 def _kind(rows: Mapping[str, Rule], params: Mapping[str, Any]) -> Rule:

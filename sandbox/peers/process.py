@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from sandbox.peers import guard
 from sandbox.peers.peer import PeerFailed
 
 LOOPBACK = "127.0.0.1"
@@ -51,13 +53,17 @@ def choose_port(port: int) -> int:
 def running(
     command: Sequence[str], *, environ: Mapping[str, str], cwd: Path, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the command in a session of its own, output into `log`; at the end no process of its group is left."""
+    """Start the command in a session of its own, output into `log`; at the end no process of its group is left.
+
+    It also ends when this process does, however that ends. The process that is given leads the group, and has the
+    command's exit code.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - the callers build the command from constants and paths of theirs
-            command,
+            [sys.executable, "-I", str(Path(guard.__file__)), *command],
             env=environ,
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # its end is the guard's end
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -66,6 +72,8 @@ def running(
         yield process
     finally:
         _end_group(process)
+        if process.stdin:
+            process.stdin.close()
 
 
 def wait_for_answer(

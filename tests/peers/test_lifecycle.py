@@ -91,6 +91,20 @@ def test_a_terminated_command_ends_cleanly_and_leaves_nothing(name: str, tmp_pat
     assert not Path(about["env_file"]).exists()
 
 
+def test_a_provider_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
+    with command_line("node-oidc-provider", tmp_path) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["name"] == "node-oidc-provider"
+        running = processes_in(tmp_path)
+        process.kill()
+
+    deadline = time.monotonic() + GRACE_SECONDS
+    while (left := processes_in(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert running
+    assert left == []
+
+
 def test_a_command_that_is_interrupted_while_the_provider_starts_leaves_nothing(tmp_path: Path) -> None:
     with command_line("keycloak", tmp_path) as process:
         deadline = time.monotonic() + GRACE_SECONDS
