@@ -129,7 +129,8 @@ def _whys(said: Mapping[str, Any], measure: Measure | None) -> str:
 
 
 def _until(samples: Sequence[Sample], end: float | None) -> list[Sample]:
-    return [sample for sample in samples if end is None or sample.at <= end]
+    """Those that were answered by then: what was asked before may have been answered by what came after."""
+    return [sample for sample in samples if end is None or sample.at + sample.seconds <= end]
 
 
 def _window(samples: Sequence[Sample], clock: float) -> float:

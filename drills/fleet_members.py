@@ -82,9 +82,10 @@ class Member:
             verdict = self.subject.check(token)
         except CanaryFailed as ended:
             verdict = Verdict(False, str(ended), 0.0)
+        seconds = max(0.0, time.time() - at)
         with contextlib.suppress(jwt.DecodeError):
             self._follow(kid_of(token), at)
-        return Sample(self.subject.row.name, generation, at, verdict.ok, verdict.error)
+        return Sample(self.subject.row.name, generation, at, verdict.ok, verdict.error, seconds)
 
     def fetched(self, kid: str) -> float | None:
         """POSIX time of the fetch of what it holds for this kid; None when nothing came yet."""
@@ -133,12 +134,11 @@ def played(row: Verifier, shorten: Mapping[str, float]) -> Verifier:
     return row
 
 
-def of_release(row: Verifier, running: RunningCanary) -> Verifier:
-    """The row that is about the release which runs: with the times of the given one, where both have such."""
+def of_release(row: Verifier, canary: Canary, version: str) -> Verifier:
+    """The row that is about the release of the canary which runs, with the `ttl` that the given row has."""
     for release in _RELEASES:
-        if running.canary.name == release.canary:
-            older = running.version.startswith(release.version)
-            name = release.row if older else release.canary
+        if canary.name == release.canary:
+            name = release.row if version.startswith(release.version) else release.canary
             return row if row.name == name else replace(verifiers()[name], ttl=row.ttl)
     return row
 

@@ -100,7 +100,7 @@ class Journal:
 
     def sample(self, sample: Sample) -> None:
         """Append one answer of a verifier."""
-        line = json.dumps([sample.verifier, sample.generation, sample.at, sample.ok, sample.error])
+        line = json.dumps([sample.verifier, sample.generation, sample.at, sample.ok, sample.error, sample.seconds])
         with self._lock:
             self._samples.write(line + "\n")
             self._samples.flush()
@@ -179,8 +179,8 @@ def read_log(folder: Path) -> Log:
         Line(datetime.fromisoformat(said["at"]), Entry(said["entry"]), said) for said in _objects(folder / JOURNAL)
     )
     samples = tuple(
-        Sample(name, Generation(generation), float(at), bool(ok), error)
-        for name, generation, at, ok, error in (_objects(folder / SAMPLES))
+        Sample(name, Generation(generation), float(at), bool(ok), error, float(seconds))
+        for name, generation, at, ok, error, seconds in (_objects(folder / SAMPLES))
     )
     return Log(folder.name, lines, samples)
 

@@ -54,3 +54,5 @@ class Sample:
     ok: bool
     error: str = ""
     """Empty when it accepted; never holds a part of the token."""
+    seconds: float = 0.0
+    """That the answer took: a verifier may fetch, or wait for its own rate limit, meanwhile."""
