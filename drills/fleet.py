@@ -63,10 +63,20 @@ class Fleet:
         }
 
     def warm(self, token: str) -> Mapping[str, Verdict]:
-        """Asks each once about a token of the old key, so that each holds it. Raises jwt.DecodeError for no JWS."""
+        """Asks each about a token of the old key, so that each holds it. Raises jwt.DecodeError for no JWS.
+
+        All of them fetch now. One that refuses is asked again when the others are done: Nimbus waits for half a second
+        only, and what it says then is not about the key set.
+        """
         self._warm_kid, self._warm_time = kid_of(token), time.time()
-        samples = self.ask(token, Generation.OLD)
-        return {sample.verifier: Verdict(sample.ok, sample.error, 0.0) for sample in samples}
+        said: dict[str, Verdict] = {}
+        waiting = list(self.members)
+        for at_once in (_AT_ONCE, 1):
+            with ThreadPoolExecutor(at_once, "warm") as pool:
+                samples = list(pool.map(lambda member: member.ask(token, Generation.OLD), waiting))
+            said |= {sample.verifier: Verdict(sample.ok, sample.error, 0.0) for sample in samples}
+            waiting = [member for member, sample in zip(waiting, samples, strict=True) if not sample.ok]
+        return said
 
     def ask(self, token: str, generation: Generation) -> list[Sample]:
         """Asks each once, all at the same time."""
@@ -90,7 +100,12 @@ class Fleet:
                     sink(sample)
 
         threads = [
-            threading.Thread(target=_poll, args=(member, tokens, every, deliver, over), daemon=True)
+            threading.Thread(
+                name=f"poll-{member.subject.row.name}",
+                target=_poll,
+                args=(member, tokens, every, deliver, over),
+                daemon=True,
+            )
             for member in self.members
         ]
         try:
@@ -197,7 +212,7 @@ class _Starter:
                 settings=options if canary is own else {},
             )
         )
-        judged = of_release(kept, running)
+        judged = of_release(kept, canary, running.version)
         if judged.name != row.name and judged.name in self.names:
             stack.close()
             return self._play(row, f"{running.version} is installed, which is {judged.name}")
