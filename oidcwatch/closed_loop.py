@@ -17,7 +17,9 @@ from alerts import model
 from alerts.links import ONCALL, page_name, panel_id
 from alerts.metric_names import metric_names
 from alerts.model import Alert, Recording
+from alerts.rotation import alerts_of_finding
 from alerts.rules_file import annotations_of, expression
+from exporters import findings
 from exporters import metrics as m
 from oidcwatch.generation import ALERTMANAGER, ROUTE_TESTS, Files, Material
 from probes.reasons import ROWS
@@ -122,6 +124,20 @@ def _links_inside_resolve(scene: _Scene) -> Iterator[str]:
             target = str(PurePosixPath(page).parent / urlsplit(link).path)
             if target not in scene.pages:
                 yield f"page runbooks/{page} links to {link}, which is not generated"
+
+
+def _findings_lead_to_pages(scene: _Scene) -> Iterator[str]:
+    """Each check of a rotation has an alert whose page tells of it, where key sets are looked at."""
+    names = {alert.name for alert in scene.material.alerts}
+    if not any(check.probe == findings.PROBE for check in scene.material.deployment.checks):
+        return
+    for id in findings.ROTATION_CHECKS:
+        told = [alert.name for alert in alerts_of_finding(id) if alert.name in names]
+        if not told:
+            yield f"finding {id} leads to no alert"
+        for name in told:
+            if id not in scene.files.get(f"runbooks/{page_name(name)}", ""):
+                yield f"finding {id}: page runbooks/{page_name(name)} of its alert does not tell of it"
 
 
 def _alerts_have_panels(scene: _Scene) -> Iterator[str]:
@@ -235,6 +251,7 @@ RULES: tuple[_Rule, ...] = (
     _pages_have_alerts,
     _pages_have_sections,
     _reasons_have_pages,
+    _findings_lead_to_pages,
     _links_inside_resolve,
     _alerts_have_routes,
     _alerts_have_panels,

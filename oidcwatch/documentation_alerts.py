@@ -11,10 +11,14 @@ from typing import Any
 from alerts.links import ONCALL, panel_id
 from alerts.model import NONE, Alert, Area
 from alerts.promql import number
+from alerts.rotation import alerts_of_finding
+from alerts.rotation_table import ROTATION
 from dashboards.catalogue import dashboards_of
 from dashboards.queries import panels_of
+from exporters.findings import LEVELS
+from exporters.metrics import FINDING, FINDING_LEVEL
 from oidcwatch.config import load_both
-from oidcwatch.documentation_markdown import anchor, code, link, table
+from oidcwatch.documentation_markdown import anchor, anchor_of, code, link, table
 from oidcwatch.generation import Material, deployment_of, material_of
 
 _EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "oidcwatch.yaml"
@@ -50,6 +54,32 @@ def alerts_page() -> Iterator[str]:
         if alerts:
             yield from (f"## {area}", "")
             yield from table(("alert", "severity", "role", "fires when", "runbook", "panel"), map(_row, alerts))
+    yield from _findings()
+
+
+def _findings() -> Iterator[str]:
+    """Which finding about keys leads to which alert, and what rehearses it."""
+    yield from (
+        "## Findings about key rotation",
+        "",
+        f"Each of these has a level, {code(FINDING_LEVEL.name)}, and is told by the alerts beside it with its id in the label",
+        f"{code(FINDING.name)}. The level from which on an alert fires is in parentheses; a page hides the ticket for the same.",
+        "",
+    )
+    severities = {level: severity.value for severity, level in LEVELS.items()}
+    rows = (
+        (
+            anchor(f"finding {row.id}") + link(code(row.id), f"checks.md#{anchor_of(row.id)}"),
+            row.wrong,
+            ", ".join(
+                f"{link(code(alert.name), f'#{anchor_of(alert.name)}')} ({severities[alert.level_of(row) or 0]})"
+                for alert in alerts_of_finding(row.id)
+            ),
+            code(f"oidcwatch drill run {row.drill}") if row.drill else "",
+        )
+        for row in ROTATION.values()
+    )
+    yield from table(("finding", "what is wrong", "alerts", "rehearsed by"), rows)
 
 
 def _row(alert: Alert) -> tuple[str, ...]:

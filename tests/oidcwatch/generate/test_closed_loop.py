@@ -141,6 +141,10 @@ BREAKAGES = {
         f"reason {ROWS[0].reason}: nothing in the runbooks is named {ROWS[0].runbook}",
         files=_forgotten(ROWS[0].runbook),
     ),
+    "_findings_lead_to_pages": Broken(
+        "finding ROT-05: page runbooks/OidcKeyRotationBroken.html of its alert does not tell of it",
+        files=_replaced("runbooks/OidcKeyRotationBroken.html", "ROT-05", "ROT-XX"),
+    ),
     "_links_inside_resolve": Broken(
         "page runbooks/index.html links to nowhere.html, which is not generated",
         files=_replaced("runbooks/index.html", f'href="{page_name(PROVIDER_DOWN)}"', 'href="nowhere.html"'),
