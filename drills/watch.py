@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -59,7 +60,7 @@ class Watch:
     loop: LoopThread
     probes: tuple[tuple[Check, Probe], ...]
     every: float
-    """Seconds from one run of a probe to its next."""
+    """Seconds from one run of a probe to its next, on average."""
     tell: Callable[[Sighting], None] = field(repr=False)
     _redact: Redactor = field(default_factory=Redactor)
     _usual: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -80,7 +81,9 @@ class Watch:
         """Tells each reason when a run shows it first, or shows more of it, and when all is as it was before."""
         known: Wrong = {}
         while True:
-            pause = asyncio.create_task(asyncio.sleep(self.every))
+            # Not in step with each other: of two edges in turn each probe would ask the same one every time.
+            seconds = self.every * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+            pause = asyncio.create_task(asyncio.sleep(seconds))
             result = await self._run(check, probe)
             wrong = wrong_in(result, self._usual[check.probe])
             for reason, ids in wrong.items():

@@ -28,7 +28,7 @@ INCIDENTS: tuple[Scenario, ...] = (
             Owner.IDENTITY_PROVIDER,
             frozenset({"ROT-05", "ACC-07"}),
         ),
-        alerts=frozenset({"OidcRotationUnsafe", "OidcSignatureVerification"}),
+        alerts=frozenset({"OidcRotationUnsafe", "OidcKeyRotationBroken", "OidcSignatureVerification"}),
         verifiers=("microsoft-identitymodel", "spring-nimbus"),
         incident="I1",
         caution="Services that fetch the key set refuse every token, old and new.",
@@ -110,8 +110,8 @@ INCIDENTS: tuple[Scenario, ...] = (
         why="While the key set cannot be fetched, one token with an unknown kid makes older releases fetch, fail and "
         "drop the keys that they had: a short outage of one endpoint refuses every token.",
         moves=(
-            Move(Action.JWKS, {"kind": "5xx"}),
-            Move(Action.ROTATE, hold=Hold.OBSERVED, starts=Measure.OUTAGE),
+            Move(Action.JWKS, {"kind": "5xx"}, starts=Measure.OUTAGE),
+            Move(Action.ROTATE, hold=Hold.OBSERVED),
         ),
         judge=Judge.DETECTED,
         measures=Measure.OUTAGE,
@@ -131,6 +131,7 @@ INCIDENTS: tuple[Scenario, ...] = (
         judge=Judge.DETECTED,
         polls=_OLD,
         detects=Detection(frozenset({Reason.ROTATION_UNSAFE}), Owner.IDENTITY_PROVIDER, frozenset({"ROT-08"})),
+        alerts=frozenset({"OidcKeyRotationFinding"}),
         verifiers=("aws-sts", "hasura"),
         incident="I13",
     ),

@@ -77,7 +77,7 @@ _OUTAGES: tuple[Scenario, ...] = (
         "The answer is JSON, and an error. A verifier that looks at neither status nor members takes it for a key set "
         "without keys and drops all that it had, as Temporal does.",
         {"kind": "error_body"},
-        _provider(Reason.JWKS_INVALID, findings=("JWKS-01",)),
+        _provider(Reason.JWKS_INVALID),
         "OidcJwksInvalid",
     ),
     # An empty set is no failed fetch: it removes every key, so what is measured is how long a removed key is accepted.

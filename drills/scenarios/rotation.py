@@ -49,7 +49,7 @@ ROTATIONS: tuple[Scenario, ...] = (
         measures=Measure.REJECT,
         polls=_OLD,
         detects=_REMOVED,
-        alerts=frozenset({"OidcRotationUnsafe"}),
+        alerts=frozenset({"OidcRotationUnsafe", "OidcKeyRotationBroken"}),
         caution="Users and services whose tokens are older than the drill are refused until the key is back.",
     ),
     Scenario(
@@ -62,7 +62,7 @@ ROTATIONS: tuple[Scenario, ...] = (
         measures=Measure.REJECT,
         polls=_OLD,
         detects=_REMOVED,
-        alerts=frozenset({"OidcRotationUnsafe"}),
+        alerts=frozenset({"OidcRotationUnsafe", "OidcKeyRotationBroken"}),
         keeps=True,
         flushes=True,
         caution="Every token that was issued before the drill ends for good; users have to sign in again.",
@@ -77,7 +77,7 @@ ROTATIONS: tuple[Scenario, ...] = (
         measures=Measure.ACCEPT,
         polls=_BOTH,
         detects=Detection(frozenset({Reason.JWKS_INVALID}), Owner.IDENTITY_PROVIDER, frozenset({"ROT-02"})),
-        alerts=frozenset({"OidcJwksInvalid", "OidcRotationUnsafe"}),
+        alerts=frozenset({"OidcJwksInvalid", "OidcRotationUnsafe", "OidcKeyRotationBroken"}),
         caution="New tokens are refused where the old key is cached, old ones where it is not.",
     ),
     Scenario(
