@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from drills.driver import Driver
+from drills.drivers.command import CommandDriver
 from drills.drivers.keycloak import KeycloakDriver
 from drills.drivers.keycloak_admin import AdminApi
+from drills.drivers.manual import ManualDriver
 from drills.drivers.path import PathFaults
 from drills.drivers.sandbox import SandboxDriver
 from drills.outside import Outside
-from drills.target import KeycloakAdmin, SandboxControl, Target
+from drills.target import Command, KeycloakAdmin, Manual, SandboxControl, Target
 from probes.secrets import secrets_from
 from sandbox.control_client import Control
 
@@ -28,4 +30,7 @@ def driver_for(target: Target, outside: Outside, environ: Mapping[str, str], ask
         case KeycloakAdmin():
             api = AdminApi(provider, secrets_from(environ), target.issuer.ca_file)
             return KeycloakDriver(api, PathFaults(Control("", provider.fault_control), outside))
-    raise NotImplementedError
+        case Command():
+            return CommandDriver(provider, target.issuer.url, environ)
+        case Manual():
+            return ManualDriver(outside, ask, provider.timeout)

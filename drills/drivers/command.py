@@ -1,0 +1,182 @@
+"""Drives any provider by a command of the user's.
+
+The command is started once for each thing that is to be done, without a shell, with the action as its last argument:
+one of `drills.scenario.Action` that the configuration says it knows, or `snapshot`, `restore`, `clean`. On standard
+input it gets one JSON object:
+
+    {"action": "rotate",      the same as the argument
+     "params": {},            of the move, as {"kind": "5xx"}
+     "issuer": "https://...", the issuer's URL
+     "before": {...},         what it printed for `snapshot` before the drill; null for `snapshot` itself
+     "keep_new": false}       for `clean`: true when the new keys stay and the old one is to go
+
+It ends with 0 when the provider has done it, and only then. `snapshot` changes nothing and prints one JSON object with
+what the other actions need to undo everything; it is written to the drill's journal, so no secret may be in it.
+`restore` makes the key sign and be published that did before, and ends every fault; `clean` removes the drill's
+leftovers. Each may be asked for again, also after a crash, and then changes nothing. What the command says on standard
+error is shown when it fails, its last line only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any, Self
+
+from drills.driver import DriverFailed, Ready, Snapshot
+from drills.scenario import Action, Move
+from drills.target import Command
+from probes.redact import Redactor
+
+_MOST_OUTPUT = 64 * 1024
+_BLOCK = 8 * 1024
+_LONGEST_LINE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDriver:
+    """Implements `drills.driver.Driver`."""
+
+    command: Command
+    issuer: str
+    environ: Mapping[str, str] = field(repr=False)
+    """Of the command."""
+    name: str = "command"
+
+    @property
+    def can(self) -> frozenset[Action]:
+        """What the configuration says that it knows."""
+        return frozenset(Action(name) for name in self.command.can)
+
+    def ready(self) -> tuple[Ready, ...]:
+        """Whether the program is there and gives a snapshot, which changes nothing."""
+        try:
+            names = ", ".join(self.snapshot()) or "nothing"
+        except DriverFailed as failure:
+            return (Ready("command", False, str(failure)),)
+        return (Ready("command", True, f"{self.command.command[0]} gives a snapshot with {names[:_LONGEST_LINE]}"),)
+
+    def snapshot(self) -> Snapshot:
+        """What the command prints."""
+        output = self._run("snapshot")
+        try:
+            said = json.loads(output)
+        except ValueError:
+            said = None
+        if not isinstance(said, dict):
+            raise DriverFailed(f"{self.command.command[0]} snapshot must print one JSON object, and nothing else")
+        return said
+
+    def do(self, move: Move, before: Snapshot) -> None:
+        """One of the actions that it knows."""
+        if move.action not in self.can:
+            raise DriverFailed(
+                f"{move.action} is not in drill.provider.can: {', '.join(self.command.can) or 'nothing is'}"
+            )
+        self._run(move.action, params=dict(move.params), before=dict(before))
+
+    def restore(self, before: Snapshot) -> None:
+        """The command's `restore`."""
+        self._run("restore", before=dict(before))
+
+    def clean(self, before: Snapshot, *, keep_new: bool) -> None:
+        """The command's `clean`."""
+        self._run("clean", before=dict(before), keep_new=keep_new)
+
+    def _run(
+        self,
+        action: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        before: Mapping[str, Any] | None = None,
+        keep_new: bool = False,
+    ) -> bytes:
+        """What it printed. Raises DriverFailed."""
+        said = {"action": action, "params": params or {}, "issuer": self.issuer, "before": before, "keep_new": keep_new}
+        program, *arguments = self.command.command
+        path = shutil.which(program, path=self.environ.get("PATH"))
+        if path is None:
+            raise DriverFailed(f"there is no program {program!r} that could be started; see drill.provider.command")
+        done = _finished([path, *arguments, action], json.dumps(said).encode(), self.environ, self.command.timeout)
+        if done.code is None:
+            raise DriverFailed(f"{program} {action} took over {self.command.timeout:g} s and was ended")
+        if done.code:
+            raise DriverFailed(f"{program} {action} ended with {done.code}: {done.last_words}")
+        return done.output
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    code: int | None
+    """None when it had to be ended."""
+    output: bytes
+    last_words: str
+
+
+def _finished(command: list[str], given: bytes, environ: Mapping[str, str], seconds: float) -> _Done:
+    """Runs it in a session of its own: Ctrl-C is for the drill, which then rolls back by this very command."""
+    with tempfile.TemporaryFile() as said:
+        said.write(given)  # a file: it need not read what it does not need
+        said.seek(0)
+        try:
+            process = subprocess.Popen(  # noqa: S603 - what the operator configured
+                command,
+                env=dict(environ),
+                stdin=said,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise DriverFailed(f"{command[0]} cannot be started: {error.strerror}") from error
+    with process:
+        output, complaints = _Kept.of(process.stdout), _Kept.of(process.stderr)
+        try:
+            code: int | None = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what it has started ends with it, and the pipes with that
+        return _Done(code, output.all(), _last_line(complaints.all()))
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The newest of what a stream says, read as it comes so that nobody waits for a full pipe."""
+
+    reader: threading.Thread
+    blocks: deque[bytes]
+
+    @classmethod
+    def of(cls, stream: IO[bytes] | None) -> Self:
+        assert stream is not None  # noqa: S101 - a pipe was asked for
+        blocks: deque[bytes] = deque(maxlen=_MOST_OUTPUT // _BLOCK)
+
+        def read() -> None:
+            while block := os.read(stream.fileno(), _BLOCK):
+                blocks.append(block)
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        return cls(reader, blocks)
+
+    def all(self) -> bytes:
+        """After the stream's end."""
+        self.reader.join()
+        return b"".join(self.blocks)
+
+
+def _last_line(output: bytes) -> str:
+    """For people: nothing that has the form of a secret."""
+    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
+    return Redactor()(lines[-1])[:_LONGEST_LINE] if lines else "it said nothing"

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Drives a provider for `oidcwatch drill`: the example drives the embedded one, whose control API is at SANDBOX_CONTROL.
+
+    drill:
+      client: machine
+      provider: {type: command, command: [./rotate.py], can: [announce, activate, rotate, replace, remove]}
+
+The action is the last argument, the rest comes as JSON on standard input; `snapshot` prints what the others need to
+undo everything. It ends with 0 only when the provider has done what it was told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.request
+from typing import Any
+
+ALG = "RS256"
+MODES = {"announce": "announce", "activate": "activate", "rotate": "overlap", "replace": "abrupt"}
+
+
+def call(method: str, body: Any = None) -> dict[str, Any]:
+    """The keys of the algorithm, by thumbprint, after the call."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{os.environ['SANDBOX_CONTROL']}/keys", data, headers, method=method)  # noqa: S310 - the operator's own URL
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the same
+        keys: dict[str, Any] = json.load(answer)["algorithms"][ALG]["thumbprints"]
+        return keys
+
+
+def place(active: str, published: list[str]) -> None:
+    """Which key signs, and which ones are shown."""
+    call("PUT", {"alg": ALG, "active": active, "published": published})
+
+
+def main(action: str, given: dict[str, Any]) -> None:
+    """Everything may be asked for again, and then changes nothing."""
+    now = call("GET")
+    if action == "snapshot":
+        print(json.dumps(now))
+        return
+    old = given["before"]
+    done = now["announced"] != old["announced"] if action == "announce" else now["active"] != old["active"]
+    if action in MODES:
+        if not done:
+            call("POST", {"mode": MODES[action], "alg": ALG})
+    elif action == "remove" or (action == "clean" and given["keep_new"]):
+        place(now["active"], [key for key in now["published"] if key != old["active"]])
+    elif action == "clean":
+        place(old["active"], old["published"])
+    elif action == "restore":
+        place(old["active"], [*old["published"], *(key for key in now["published"] if key not in old["published"])])
+    else:
+        sys.exit(f"cannot do {action}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[-1], json.load(sys.stdin))

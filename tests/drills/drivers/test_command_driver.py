@@ -1,0 +1,160 @@
+"""A command of the user's drives a provider: the example does, and one that misbehaves is an error that says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drills.driver import Driver, DriverFailed
+from drills.drivers import driver_for
+from drills.drivers.command import CommandDriver
+from drills.lab import Lab
+from drills.outside import Outside
+from drills.scenario import Action, Move
+from drills.target import Command
+from sandbox.control_client import Control
+
+pytestmark = pytest.mark.process
+
+Look = Callable[[Outside], Any]
+
+ROTATIONS = ("announce", "activate", "rotate", "replace", "remove")
+
+
+@pytest.fixture
+def example(root: Path, lab: Lab, outside: Outside, control: Control) -> Driver:
+    """The example, on the sandbox."""
+    script = root / "examples" / "drill-command" / "rotate.py"
+    target = replace(lab.target, provider=Command((str(script),), ROTATIONS, 30.0))
+    environ = {**lab.environ, "SANDBOX_CONTROL": control.url, "PATH": f"{Path(sys.executable).parent}:{os.defpath}"}
+    return driver_for(target, outside, environ, lambda _text: None)
+
+
+@pytest.mark.parametrize(
+    ("moves", "shown"),
+    [
+        (("announce",), lambda old, new: new.signs == old.signs and len(new.published) == 2),
+        (("announce", "activate"), lambda old, new: {old.signs, new.signs} == set(new.published) != {old.signs}),
+        (("rotate",), lambda old, new: {old.signs, new.signs} == set(new.published) != {old.signs}),
+        (("replace",), lambda old, new: new.published == (new.signs,) != old.published),
+        (("rotate", "remove"), lambda old, new: new.published == (new.signs,) != old.published),
+    ],
+)
+def test_the_example_makes_every_move_that_it_says_it_knows_and_undoes_it(
+    example: Driver, outside: Outside, look: Look, moves: tuple[str, ...], shown: Callable[[Any, Any], bool]
+) -> None:
+    before, old = example.snapshot(), look(outside)
+
+    for action in (*moves, moves[-1]):
+        example.do(Move(Action(action)), before)
+    new = look(outside)
+    example.restore(before)
+    restored = look(outside)
+    example.clean(before, keep_new=False)
+
+    assert shown(old, new), new
+    assert restored.signs == old.signs
+    assert look(outside) == old
+
+
+def test_the_example_keeps_a_rotation(example: Driver, outside: Outside, look: Look) -> None:
+    before = example.snapshot()
+    example.do(Move(Action.ROTATE), before)
+
+    example.clean(before, keep_new=True)
+
+    new = look(outside)
+    assert new.published == (new.signs,)
+
+
+def test_the_example_is_ready_and_can_what_the_configuration_says(example: Driver) -> None:
+    [ready] = example.ready()
+
+    assert ready.ok, ready.text
+    assert example.can == {Action(name) for name in ROTATIONS}
+    with pytest.raises(DriverFailed, match=r"heal is not in drill\.provider\.can: announce"):
+        example.do(Move(Action.HEAL), {})
+
+
+def shell(script: str, timeout: float = 30.0, **environ: str) -> CommandDriver:
+    """A driver whose command is a shell script; the action is its `$0`."""
+    return CommandDriver(
+        Command(("sh", "-c", script), ("rotate",), timeout),
+        "https://login.acme.example",
+        {"PATH": os.defpath, **environ},
+    )
+
+
+def test_a_command_is_told_everything_on_standard_input(tmp_path: Path) -> None:
+    driver = shell('cat > "$OUT/$0.json"; echo {}', OUT=str(tmp_path))
+
+    driver.snapshot()
+    driver.do(Move(Action.ROTATE, {"now": True}), {"key": "a"})
+    driver.clean({"key": "a"}, keep_new=True)
+
+    said = {path.stem: json.loads(path.read_text()) for path in tmp_path.iterdir()}
+    common = {"issuer": "https://login.acme.example", "params": {}, "keep_new": False}
+    assert said == {
+        "snapshot": {**common, "action": "snapshot", "before": None},
+        "rotate": {**common, "action": "rotate", "params": {"now": True}, "before": {"key": "a"}},
+        "clean": {**common, "action": "clean", "before": {"key": "a"}, "keep_new": True},
+    }
+
+
+def test_a_command_that_fails_is_quoted_by_its_last_line_without_secrets() -> None:
+    driver = shell("echo first >&2; echo 'refused: client_secret=hunter2hunter2' >&2; echo >&2; exit 3")
+
+    with pytest.raises(DriverFailed, match=r"sh restore ended with 3: refused: client_secret=\[redacted\]$"):
+        driver.restore({})
+
+
+@pytest.mark.parametrize("script", ["echo hello", "echo '[]'", ":"])
+def test_a_snapshot_that_is_no_object_is_refused(script: str) -> None:
+    [ready] = shell(script).ready()
+
+    assert not ready.ok
+    assert "must print one JSON object" in ready.text
+
+
+def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
+    driver = shell('sleep 60 & echo $! > "$OUT/pid"; wait', timeout=1.0, OUT=str(tmp_path))
+
+    with pytest.raises(DriverFailed, match="took over 1 s and was ended"):
+        driver.restore({})
+
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/cmdline").exists() or not (
+        Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/cmdline").read_bytes()
+    )
+
+
+def test_a_command_that_never_stops_talking_is_not_held_in_memory() -> None:
+    driver = shell("yes '{}' | head -c 20000000")
+
+    with pytest.raises(DriverFailed, match="must print one JSON object"):
+        driver.snapshot()
+
+
+def test_a_command_that_leaves_a_child_behind_is_done_when_it_ends_itself() -> None:
+    driver = shell("sleep 60 & exit 0", timeout=30.0)
+
+    driver.restore({})
+
+
+def test_a_program_that_is_not_there_is_not_ready() -> None:
+    driver = CommandDriver(Command(("no-such-program",), (), 5.0), "https://login.acme.example", {"PATH": os.defpath})
+
+    [ready] = driver.ready()
+
+    assert not ready.ok
+    assert "there is no program 'no-such-program'" in ready.text
+
+
+def test_the_commands_environment_is_not_shown() -> None:
+    assert "hunter2" not in repr(shell(":", SECRET="hunter2"))
