@@ -1,0 +1,117 @@
+"""`oidcwatch drill run` as a process: what passes, what fails, what is stopped or killed, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+import pytest
+
+from oidcwatch.drill_result import Ending
+
+pytestmark = pytest.mark.process
+
+SHORT = ("--ttl", "6s", "--cooldown", "2s", "--poll", "500ms")
+
+
+def signing(configured: Any) -> tuple[str, list[str]]:
+    """The key that signs access tokens, and those that are published."""
+    keys = configured.sandbox.control.keys()["RS256"]
+    return keys["active"], keys["published"]
+
+
+def test_a_drill_on_the_sandbox_prints_what_was_predicted_and_observed(site: Any) -> None:
+    code, out, err = site.run(
+        "run", "zero-lead", "--sandbox", "--verifier", "pyjwt", "--verifier", "go-oidc", *SHORT, "--json"
+    )
+
+    told = json.loads(out)
+    assert (code, told["scenario"], told["verdict"]) == (Ending.PASSED, "zero-lead", "pass"), err
+    assert [each["name"] for each in told["verifiers"]] == ["pyjwt", "go-oidc"]
+    for each in told["verifiers"]:
+        assert {"version", "predicted", "observed"} <= each.keys()
+        assert isinstance(each["observed"]["accept"], float)
+    assert {"expected", "fired", "missing", "unexpected"} <= told["alerts"].keys()
+    assert {file.name for file in (site.labs / told["id"]).glob("report.*")} == {
+        "report.html",
+        "report.md",
+        "report.json",
+    }
+    assert "phase: observe" in err
+
+
+def test_a_verifier_that_is_wired_wrongly_fails_the_drill_and_is_named(site: Any) -> None:
+    options = ("--verifier", "pyjwt", "--stand-in", "pyjwt=static-keys", "--longest", "6s", *SHORT)
+
+    code, out, err = site.run("run", "zero-lead", "--sandbox", *options)
+
+    assert code == Ending.FAILED, err
+    assert "\nFailed: pyjwt" in out
+    assert [row["verdict"] for row in site.records(site.labs)] == ["fail"]
+
+
+def test_an_interrupt_rolls_back_before_the_drill_ends(configured: Any) -> None:
+    before = signing(configured)
+    drill = configured.start("run", "early-removal", "--issuer", "staging", "--yes", *SHORT)
+    drill.until("phase: observe")
+    assert signing(configured)[0] != before[0]
+
+    drill.process.send_signal(signal.SIGINT)
+    drill.process.send_signal(signal.SIGINT)
+    code, out = drill.end()
+
+    assert code == Ending.ABORTED, drill.told()
+    assert signing(configured)[0] == before[0]
+    assert before[0] in signing(configured)[1]
+    assert "Aborted: it was stopped." in out
+    assert "stopping: what was changed is rolled back" in drill.told()
+    assert [row["verdict"] for row in configured.records(configured.kept)] == ["aborted"]
+
+
+def test_after_a_kill_the_next_abort_brings_the_provider_back(configured: Any) -> None:
+    before = signing(configured)
+    drill = configured.start("run", "early-removal", "--issuer", "staging", "--yes", *SHORT)
+    drill.until("phase: observe")
+    drill.kill()
+    broken = signing(configured)
+
+    refused = configured.run("run", "zero-lead", "--issuer", "staging", "--yes", *SHORT)
+    code, out, err = configured.run("abort")
+
+    assert broken[0] != before[0]
+    assert refused[0] == Ending.NOT_RUN
+    assert "was cut short: oidcwatch drill abort" in refused[1]
+    assert code == 0, err
+    assert signing(configured)[0] == before[0]
+    assert before[0] in signing(configured)[1]
+    assert "report: " in out
+    assert [row["verdict"] for row in configured.records(configured.kept)] == ["aborted"]
+
+
+def test_resume_brings_the_provider_back_and_runs_the_drill_again(configured: Any) -> None:
+    before = signing(configured)
+    drill = configured.start(
+        "run", "zero-lead", "--issuer", "staging", "--verifier", "go-oidc", "--emulate", "go-oidc", "--yes", *SHORT
+    )
+    drill.until("phase: observe")
+    drill.kill()
+
+    code, out, err = configured.run("resume", "--yes")
+
+    assert code == Ending.PASSED, err
+    assert "Passed: " in out
+    assert signing(configured)[0] == before[0]
+    assert [row["verdict"] for row in configured.records(configured.kept)] == ["aborted", "pass"]
+
+
+def test_a_provider_that_does_not_answer_is_told_and_nothing_is_kept(configured: Any) -> None:
+    text = (configured.folder / "oidcwatch.yaml").read_text()
+    (configured.folder / "oidcwatch.yaml").write_text(text.replace(configured.sandbox.issuer, "https://127.0.0.1:9"))
+
+    code, out, err = configured.run("run", "zero-lead", "--issuer", "staging", "--yes", "--json")
+
+    assert code == Ending.NOT_RUN
+    assert json.loads(out)["verdict"] is None
+    assert err.startswith("oidcwatch: ")
+    assert not configured.kept.exists()
