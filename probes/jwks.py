@@ -7,11 +7,11 @@ from datetime import datetime
 
 from probes.cache_control import cache_control
 from probes.certificate import Identity, identity_of
-from probes.checks import jwks, rotation
+from probes.checks import jwks
 from probes.checks.agreement import Views, agreement_of
 from probes.checks.base import has_failure, run_checks
 from probes.checks.jwks_answer import JwksAnswer
-from probes.checks.rotation import Rotation
+from probes.checks.rotation import Rotation, rotation_of
 from probes.edges import EdgeSample, ask_each_address
 from probes.http import Http, Response
 from probes.keys import KeySet, parse_keys
@@ -28,6 +28,7 @@ _METADATA_SECONDS = 300.0  # the place of the key set changes rarely, and the di
 _EDGES_SECONDS = 300.0  # between two rounds of all addresses, while they agree and nothing changes
 _RECENT = 3.0  # intervals: a region that has not looked for so long (its proxy is down, it left) contradicts nobody
 _PATIENCE = 600.0  # seconds that places may disagree when the provider names no max-age
+_LONGEST_ETAG = 200  # remembered; servers choose how long theirs are
 _CERTIFICATES_KEPT = 8  # edges may show different ones in turn
 
 
@@ -133,6 +134,7 @@ class JwksProbe:
         if before is not None and before.disagreeing_since is not None and (drill or not before.drill):
             since = before.disagreeing_since
         patience = 2 * (cache_control(answer.response.headers).max_age or _PATIENCE / 2)
+        etag = answer.response.headers.get("etag", "")
         views = Views(keys.thumbprints, others, edges, lasting=(now - since).total_seconds() > patience)
         self.memory.keys[place] = SeenKeys(
             keys=keys,
@@ -140,7 +142,7 @@ class JwksProbe:
             changed=before.changed if before is not None and same else now,
             host=host_of(answer.response.url),
             disagreeing_since=since if views.apart or views.edges_apart else None,
-            etag=answer.response.headers.get("etag", ""),
+            etag=etag if len(etag) <= _LONGEST_ETAG else "",
             drill=drill,
         )
         self._measure(issuer, answer, self.memory.keys[place], steps)
@@ -153,9 +155,7 @@ class JwksProbe:
         ledger, drill = self.memory.observe(check.issuer, seen), self.memory.under_drill(check.issuer)
         _measure_rotation(ledger, answer.now, steps, drill)
         max_age = cache_control(answer.response.headers).max_age
-        return run_checks(
-            rotation.ROTATION, Rotation(check.issuer, ledger, self.region, answer.now, max_age, drill=drill)
-        )
+        return rotation_of(Rotation(check.issuer, ledger, self.region, answer.now, max_age, drill=drill))
 
     def _measure(self, issuer: str, answer: JwksAnswer, seen: SeenKeys, steps: Steps) -> None:
         active, keys = self.memory.signing_kids.get(issuer), answer.keys

@@ -135,6 +135,7 @@ class Unpublished:
     """A kid that tokens named and that no fresh key set held. Aware UTC."""
 
     kid: str
+    """Empty for tokens without any, where the set has several keys."""
     first: datetime
     """When the first of those tokens was seen."""
     expires: datetime

@@ -103,10 +103,10 @@ class Validator:
             raise ProbeFailure(Reason.BAD_RESPONSE, token.problem)
         note["jose.alg"], note["jose.kid"] = token.jws.alg[:40], token.jws.kid[:80]
         findings = run_checks(checks, token)
-        if token.jws.kid and any(finding.reason is Reason.KID_UNKNOWN for finding in findings):
+        if token.jws.kid and _kid_unknown(findings):
             findings = [await self._sampled(finding, token.jws.kid, steps) for finding in findings]
-            if any(finding.reason is Reason.KID_UNKNOWN for finding in findings):
-                self._note_unknown(token.jws)
+        if _kid_unknown(findings):
+            self._note_unknown(token.jws)
         steps.judge(findings)
         self.memory.signing_kids[self.check.issuer.name] = token.jws.kid
         self._note(token.jws, verify(token.jws, self.keys, allowed))
@@ -121,7 +121,7 @@ class Validator:
             self.memory.observe(self.check.issuer, TokenSeen(now, facts, expires))
 
     def _note_unknown(self, jws: Jws) -> None:
-        """Enters in the key ledger that no sample of the key set holds this kid (ROT-06)."""
+        """Enters in the key ledger that no sample of the key set holds this kid (ROT-06), or that there is none."""
         now = self.clock()
         expires = self._end_of(jws, now)
         if expires is not None:
@@ -142,6 +142,10 @@ class Validator:
                 message = f"kid {kid[:60]!r} is in some samples of the key set and not in others"
                 return replace(finding, message=message, reason=Reason.JWKS_INCONSISTENT)
         return finding
+
+
+def _kid_unknown(findings: Sequence[Finding]) -> bool:
+    return any(finding.reason is Reason.KID_UNKNOWN for finding in findings)
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from probes.checks.base import Problem, ProtocolCheck
+from probes.checks.base import Problem, ProtocolCheck, run_checks
 from probes.ledger import KeyFacts, KeyRecord, KeyState, Ledger, Use, state_of
 from probes.ledger_measures import lead_of, longest_lifetime
-from probes.model import Reason, Severity
+from probes.model import Finding, Reason, Severity
 from probes.subjects import Issuer
 
 _LEEWAY = 300.0  # seconds that ASP.NET Core accepts a token beyond its exp: the widest default among common verifiers
@@ -63,7 +63,7 @@ def _unpublished(subject: Rotation) -> Iterator[str]:
     }
     for note in subject.ledger.unpublished.values():
         left = (note.expires - subject.now).total_seconds()
-        if left <= 0 or (note.drill and not subject.drill):
+        if left <= 0 or not note.kid or (note.drill and not subject.drill):
             continue
         since = published.get(note.kid)
         if since is None:
@@ -74,6 +74,13 @@ def _unpublished(subject: Rotation) -> Iterator[str]:
         elif since > note.first:
             late = (since - note.first).total_seconds()
             yield f"kid {note.kid[:60]!r} was published {late:.0f} s after a token had named it"
+
+
+def _nameless(subject: Rotation) -> Iterator[str]:
+    """Verifiers cannot tell which of several keys signed, and many refuse the token."""
+    note = subject.ledger.unpublished.get("")
+    if note is not None and note.expires > subject.now and (subject.drill or not note.drill):
+        yield "tokens have no kid in their header, and no single published key can be theirs"
 
 
 def _lead(subject: Rotation) -> Iterator[str | Problem]:
@@ -166,3 +173,10 @@ ROTATION: tuple[ProtocolCheck[Rotation], ...] = (
         "ROT-15", Severity.INFO, _UNSAFE, f"no key lies unused for more than {_DORMANT_DAYS} days", _PLACE, _dormant
     ),
 )
+
+_TOKENS_KID = ProtocolCheck("ROT-01", _F, Reason.KID_UNKNOWN, "each token names its key", "OIDC Core §10.1", _nameless)
+
+
+def rotation_of(subject: Rotation) -> list[Finding]:
+    """Findings of the ledger: those of the table, and of ROT-01, whose other half (`probes.checks.jwks`) sees keys."""
+    return run_checks((*ROTATION, _TOKENS_KID), subject)
