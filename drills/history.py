@@ -14,11 +14,14 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from drills.record import Record, Verdict, from_json
+from drills.report.reading import agrees, asked
 from drills.scenario import Measure
 
 REPORT = "report.json"
 """The file in a drill's folder that its record is read from."""
-_SAME_SHARE = 0.1
+_NOISE = 0.1
+"""Share of a time by which two drills may differ and be the same."""
+_ENDED = MappingProxyType({Verdict.PASS: "passed", Verdict.FAIL: "failed"})
 _LOG = logging.getLogger(__name__)
 
 
@@ -46,8 +49,9 @@ class Trend:
     page: float | None
     recover: float | None
     as_predicted: int
-    """How many verifiers did what was predicted."""
+    """How many verifiers did what the scenario foresees."""
     verifiers: int
+    """How many it is known of: none when the drill was aborted before its clock started."""
     change: Change | None
     """Against the drill before of the same scenario and issuer; None without one, or when either was aborted."""
     why: str
@@ -107,6 +111,7 @@ def before(record: Record, drills: Iterable[Record]) -> tuple[Record, ...]:
 
 def _row(record: Record, earlier: Record | None) -> Trend:
     change, why = _compared(record, earlier)
+    seen = [verifier for verifier in record.verifiers if asked(record, verifier)]
     return Trend(
         id=record.id,
         scenario=record.scenario,
@@ -118,8 +123,8 @@ def _row(record: Record, earlier: Record | None) -> Trend:
         detect=record.detect_seconds,
         page=record.page_seconds,
         recover=record.recover_seconds,
-        as_predicted=sum(verifier.ok for verifier in record.verifiers),
-        verifiers=len(record.verifiers),
+        as_predicted=sum(agrees(record, verifier) for verifier in seen),
+        verifiers=len(seen),
         change=change,
         why=why,
     )
@@ -144,11 +149,15 @@ def _compared(record: Record, earlier: Record | None) -> tuple[Change | None, st
         return None, ""
     if record.verdict is not earlier.verdict:
         passed = record.verdict is Verdict.PASS
-        return (Change.BETTER if passed else Change.WORSE), f"{earlier.verdict}, now {record.verdict}"
+        return (
+            Change.BETTER if passed else Change.WORSE
+        ), f"{_ENDED[earlier.verdict]} before, {_ENDED[record.verdict]} now"
     for name, old, new, more_is_better in _figures(earlier, record):
         if old is not None and new is not None and abs(new - old) > _noise(name, old, record):
             gained = (new > old) is more_is_better
-            return (Change.BETTER if gained else Change.WORSE), f"{name} {_said(name, old)}, now {_said(name, new)}"
+            return (
+                Change.BETTER if gained else Change.WORSE
+            ), f"{name} {_said(name, old)} before, {_said(name, new)} now"
     return Change.SAME, ""
 
 
@@ -167,12 +176,13 @@ def _figures(earlier: Record, record: Record) -> tuple[_Figure, ...]:
 
 
 def _share(record: Record) -> float | None:
-    return sum(verifier.ok for verifier in record.verifiers) / len(record.verifiers) if record.verifiers else None
+    seen = [agrees(record, verifier) for verifier in record.verifiers if asked(record, verifier)]
+    return sum(seen) / len(seen) if seen else None
 
 
 def _noise(name: str, old: float, record: Record) -> float:
     """Two polls, or a tenth: less says nothing."""
-    return 0.0 if name == _SHARE else max(2 * record.poll, _SAME_SHARE * old)
+    return 0.0 if name == _SHARE else max(2 * record.poll, _NOISE * old)
 
 
 def _said(name: str, value: float) -> str:

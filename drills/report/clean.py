@@ -12,7 +12,9 @@ from probes.redact import Redactor
 
 # Controls but for tab and line feed, half surrogates, what turns the direction of text, and non-characters: none of
 # them is part of what a library or a provider has to say, and some are not allowed in HTML or UTF-8.
-_NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_NO_TEXT = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
 
 
 def clean(record: Record) -> Record:

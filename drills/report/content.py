@@ -7,26 +7,22 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from drills.history import Change, Trend, before, trend
-from drills.record import AlertSeen, Record, Verdict, VerifierRecord
+from drills.record import AlertSeen, Record, Verdict
 from drills.report.figures import Figure, figures
 from drills.report.verifier_rows import VerifierRow, verifier_row
 from drills.report.words import (
-    ASKED,
     EVENTS,
     JUDGES,
-    KINDS,
     MEASURES,
-    NOT_MEASURED,
+    NOTHING,
     VERDICTS,
     after,
     day_and_time,
-    first_move,
     since,
     span,
     time_of_day,
-    within,
 )
-from drills.scenario import Generation, Judge, Measure
+from drills.scenario import Measure
 
 _MOST_EVENTS, _MOST_DRILLS = 300, 12
 DECISIVE: Mapping[Measure | None, str] = MappingProxyType(
@@ -121,7 +117,7 @@ def content(record: Record, earlier: Sequence[Record] = ()) -> Content:
         verifiers=tuple(verifier_row(record, verifier) for verifier in record.verifiers),
         detected=tuple(_detected(record)),
         alerts=tuple(_alerts(record)),
-        no_alerts="No alert was expected, and none fired." if record.alerts.looked else _NOBODY,
+        no_alerts=_no_alerts(record),
         events=tuple(_events(record))[:_MOST_EVENTS],
         events_left_out=max(0, len(record.events) - _MOST_EVENTS),
         past=tuple(_past(drill, drill.id == record.id) for drill in drills),
@@ -130,25 +126,30 @@ def content(record: Record, earlier: Sequence[Record] = ()) -> Content:
     )
 
 
-_NOBODY = "Nobody looked at alerts in this drill: it was not told of a Prometheus."
+def _no_alerts(record: Record) -> str:
+    if record.alerts.looked:
+        return "No alert was expected, and none fired."
+    expected = f" Expected would have been {', '.join(record.alerts.expected)}." if record.alerts.expected else ""
+    return f"Nobody looked at alerts in this drill: it was not told of a Prometheus.{expected}"
 
 
 def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "scenario", record.scenario
     yield "issuer", record.issuer
-    yield "provider", f"{record.provider}, {record.url}"
+    yield "provider", record.provider
     yield "started", day_and_time(record.started)
     yield "took", span((record.ended - record.started).total_seconds())
     yield "verifiers asked", f"every {span(record.poll)}"
     yield "drill", record.id
+    yield "URL of the issuer", record.url
 
 
 def _zero(record: Record) -> str:
     if record.clock_started:
         return f"Times count from the start of the drill's clock, {day_and_time(record.clock_started)}."
-    if first_move(record):
-        return "The drill's clock never started; times count from its first move."
-    return "The provider was not changed; times count from the start of the drill."
+    if record.measure:
+        return "The drill's clock never started; times count from the start of the drill."
+    return "Times count from the start of the drill."
 
 
 def _detected(record: Record) -> Iterator[Row]:
@@ -171,7 +172,7 @@ def _alerts(record: Record) -> Iterator[AlertRow]:
 
 def _alert(record: Record, name: str, state: str, well: bool, seen: AlertSeen | None) -> AlertRow:
     if seen is None:
-        return AlertRow(name, state, well, "–", "–", "–", "")
+        return AlertRow(name, state, well, NOTHING, NOTHING, NOTHING, "")
     linked = seen.runbook if seen.runbook.startswith(("https://", "http://")) else ""
     when = after(since(record, seen.at))
     return AlertRow(name, state, well, seen.severity, when, "yes" if seen.notified else "no", linked)
@@ -187,8 +188,8 @@ def _past(drill: Trend, newest: bool) -> Past:
     return Past(
         when=day_and_time(drill.started)[:16],
         verdict=VERDICTS[drill.verdict],
-        figures=tuple("–" if time is None else span(time) for time in times),
-        share=f"{drill.as_predicted} of {drill.verifiers}" if drill.verifiers else "–",
+        figures=tuple(NOTHING if time is None else span(time) for time in times),
+        share=f"{drill.as_predicted} of {drill.verifiers}" if drill.verifiers else NOTHING,
         change=_change(drill),
         newest=newest,
     )
@@ -197,7 +198,7 @@ def _past(drill: Trend, newest: bool) -> Past:
 def _change(drill: Trend) -> str:
     match drill.change:
         case None:
-            return "not compared" if drill.verdict is Verdict.ABORTED else "–"
+            return "not compared" if drill.verdict is Verdict.ABORTED else NOTHING
         case Change.SAME:
             return "same"
         case _:

@@ -10,8 +10,9 @@ from markupsafe import Markup
 from drills.record import Point, Record, VerifierRecord
 from drills.report import svg
 from drills.report.axis import Axis, axis
-from drills.report.verifier_rows import judged, observed_text, predicted_text
+from drills.report.reading import fault_ended
 from drills.report.timeline import NARROW, WIDE
+from drills.report.verifier_rows import judged, observed_text, predicted_text, well
 from drills.report.words import ASKED, KINDS, span
 from drills.scenario import Generation, Measure
 
@@ -19,6 +20,7 @@ _MANY = 20  # verifiers from which rows are lower
 _NAMES_AGAIN = 8  # rows from which the seconds are named at the top as well
 _LEAD = 0.2  # share of the picture that the time before the clock may take while nothing happens in it
 _SIZE = 12.0
+_LEFT, _RIGHT = 222.0, 208.0  # pixels of the names, and of the numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class _Row:
     @property
     def top(self) -> float:
         """Above the bands: room for the predicted time's mark, and on a phone for the name."""
-        return 10.0 if self.wide else 24.0
+        return 10.0 if self.wide else 30.0
 
     @property
     def height(self) -> float:
@@ -58,6 +60,12 @@ def asked(record: Record) -> tuple[Generation, ...]:
     return tuple(generation for generation in (Generation.NEW, Generation.OLD) if generation in seen)
 
 
+def scale_of(record: Record, width: float) -> Axis:
+    """The seconds of the curves, between the names and the numbers of a picture so wide."""
+    wide = width > NARROW
+    return axis(*window(record), _LEFT if wide else 32.0, width - (_RIGHT if wide else 8.0))
+
+
 def curves(record: Record, width: float = WIDE) -> Markup:
     """The picture, for so many pixels; empty when nobody was asked anything."""
     generations = asked(record)
@@ -66,26 +74,32 @@ def curves(record: Record, width: float = WIDE) -> Markup:
     wide = width > NARROW
     few = len(record.verifiers) <= _MANY
     row = _Row(wide, (11.0 if few else 7.0), generations)
-    scale = axis(*window(record), 222.0 if wide else 32.0, width - (208.0 if wide else 8.0))
+    scale = scale_of(record, width)
     top = 20.0 if len(record.verifiers) >= _NAMES_AGAIN else 2.0
     bottom = top + row.height * len(record.verifiers)
-    body = [*scale.grid(top, bottom), *(scale.names(12.0) if top > 2 else ())]
+    body = [*healed(record, scale, top, bottom), *scale.grid(top, bottom), *(scale.names(12.0) if top > 2 else ())]
     for number, verifier in enumerate(record.verifiers):
         body += _row(record, verifier, row, scale, top + number * row.height)
     return svg.picture(width, bottom + 20, _said(record), (*body, *scale.names(bottom + 14)))
 
 
+def healed(record: Record, scale: Axis, top: float, bottom: float) -> Iterator[Markup]:
+    """The time after the end of the fault."""
+    ended = fault_ended(record)
+    if ended is not None and ended < scale.end:
+        left = scale.x(ended)
+        yield svg.box(left, top, scale.right - left, bottom - top, "healed", f"the fault was over after {span(ended)}")
+
+
 def _said(record: Record) -> str:
-    ok = sum(verifier.ok for verifier in record.verifiers)
-    return (
-        f"Answers of {len(record.verifiers)} verifiers over {span(window(record)[1])}: {ok} did what was predicted; "
-        "the table of verifiers has the same in numbers"
-    )
+    return f"Answers of {len(record.verifiers)} verifiers over {span(window(record)[1])}; the next table has the times"
 
 
 def _row(record: Record, verifier: VerifierRecord, row: _Row, scale: Axis, y: float) -> Iterator[Markup]:
-    right = scale.right + (208.0 if row.wide else 8.0)
-    yield svg.box(0.0, y + 1, right, row.height - 2, "row" if verifier.ok else "row bad", verifier.said)
+    right = scale.right + (_RIGHT if row.wide else 8.0)
+    yield svg.box(
+        0.0, y + 1, right, row.height - 2, "row bad" if well(record, verifier) is False else "row", verifier.said
+    )
     yield from _names(verifier, row, scale, y)
     for generation in row.generations:
         points = sorted((p for p in verifier.curve if p.generation is generation), key=lambda point: point.seconds)
@@ -152,13 +166,19 @@ def observed_sign(x: float, y: float, said: str) -> Markup:
 
 
 def _numbers(record: Record, verifier: VerifierRecord, row: _Row, scale: Axis, y: float) -> Iterator[Markup]:
-    judgement = "numbers" if verifier.ok else "numbers bad"
+    judgement = "numbers bad" if well(record, verifier) is False else "numbers"
     if row.wide:
         left, middle = scale.right + 12, y + row.height / 2
-        observed = f"observed {observed_text(record, verifier)}" if record.measure else observed_text(record, verifier)
+        observed = observed_text(record, verifier)
+        observed = observed if observed[:1].isalpha() or not record.measure else f"observed {observed}"
         yield svg.text(left, middle - 2, svg.cut(observed, 192.0, _SIZE), judgement)
         predicted = f"predicted {predicted_text(record, verifier)} · " if record.measure else ""
-        yield svg.text(left, middle + 11, svg.cut(predicted + judged(record, verifier), 194.0, 11.0), "tick" if verifier.ok else "tick bad")
+        yield svg.text(
+            left,
+            middle + 11,
+            svg.cut(predicted + judged(record, verifier), 194.0, 11.0),
+            "tick bad" if well(record, verifier) is False else "tick",
+        )
     else:
         words = f"{observed_text(record, verifier)} · {judged(record, verifier)}"
         yield svg.text(scale.right, y + 16, svg.cut(words, scale.right * 0.52, 11.0), judgement, "end")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from drills.record import Record
-from drills.report.verifier_rows import refused
+from drills.report.reading import agrees, asked, stays_out
 from drills.report.words import NOT_MEASURED, first_move, span, within
 from drills.scenario import Judge
 
@@ -22,6 +23,15 @@ class Figure:
     """None: neither good nor bad in itself."""
 
 
+_AGREED: Mapping[Judge, tuple[str, str]] = MappingProxyType(
+    {
+        Judge.NO_IMPACT: ("Verifiers without impact", "they refused no token"),
+        Judge.AS_PREDICTED: ("Verifiers as predicted", "what was observed agrees with what was predicted"),
+        Judge.DETECTED: ("Verifiers as predicted", "they are watched, not judged, in this scenario"),
+    }
+)
+
+
 def figures(record: Record) -> tuple[Figure, ...]:
     """The four of a drill."""
     return tuple(_figures(record))
@@ -35,33 +45,33 @@ def _figures(record: Record) -> Iterator[Figure]:
         "Time to detect",
         "nothing to detect" if calm and detect is None else _time(detect, moved),
         "from the first move until a probe saw it",
-        calm if detect is None else not calm,
+        None if detect is not None or moved is None else calm,
     )
     page, looked = record.page_seconds, record.alerts.looked
     yield Figure(
         "Time to page",
         "no page, as wanted" if looked and calm and page is None else _time(page, moved if looked else None),
         "from the first move until an alert paged" if looked else "nobody looked at alerts",
-        None if page is None else not calm,
+        None,
     )
     yield _recovery(record)
-    ok, all_ = sum(verifier.ok for verifier in record.verifiers), len(record.verifiers)
-    word = {Judge.NO_IMPACT: "without impact", Judge.AS_PREDICTED: "as predicted", Judge.DETECTED: "as predicted"}
-    note = "watched, not judged in this scenario" if record.judge is Judge.DETECTED else "what came beside what was said"
+    seen = [agrees(record, verifier) for verifier in record.verifiers if asked(record, verifier)]
+    ok, all_ = sum(seen), len(seen)
+    name, note = _AGREED[record.judge]
     shown = f"{ok} of {all_}" if all_ else NOT_MEASURED
-    yield Figure(f"Verifiers {word[record.judge]}", shown, note, ok == all_ if all_ else None)
+    yield Figure(name, shown, note, ok == all_ if all_ else None)
 
 
 def _recovery(record: Record) -> Figure:
     note = "from the end of the fault until every verifier accepted every token"
     if record.recover_seconds is not None:
-        return Figure("Time to recover", span(record.recover_seconds), note, True)
+        return Figure("Time to recover", span(record.recover_seconds), note)
     if first_move(record) is None:
         return Figure("Time to recover", "nothing to recover", "the provider was not changed")
     if record.healed is None:
         return Figure("Time to recover", "not recovered", "the fault was never seen to end", False)
-    if record.verifiers and not any(refused(verifier) for verifier in record.verifiers):
-        return Figure("Time to recover", "nothing to recover", "no verifier refused a token")
+    if not any(stays_out(verifier) for verifier in record.verifiers):
+        return Figure("Time to recover", "nothing to recover", "no verifier refused a valid token")
     return Figure("Time to recover", within((record.ended - record.healed).total_seconds()), note, False)
 
 

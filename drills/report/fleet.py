@@ -11,9 +11,9 @@ from markupsafe import Markup
 from drills.record import Record
 from drills.report import svg
 from drills.report.axis import Axis, axis
-from drills.report.curves import asked, window
+from drills.report.curves import asked, healed, scale_of, window
+from drills.report.reading import fault_ended
 from drills.report.timeline import NARROW, WIDE
-from drills.report.words import ASKED
 from drills.scenario import Generation, Measure
 
 _TOP, _HEIGHT = 10.0, 110.0
@@ -33,13 +33,22 @@ def fleet(record: Record, width: float = WIDE) -> Markup:
     """The picture, for so many pixels; empty when nobody was asked anything."""
     if not asked(record):
         return Markup()
-    scale = axis(*window(record), 44.0, width - (132.0 if width > NARROW else 96.0))
+    scale = scale_of(record, width) if width > NARROW else axis(*window(record), 40.0, width - 112.0)
     lines = {f"{generation} token": (generation.value, shares(record, generation)) for generation in asked(record)}
     if record.measure:
         lines["predicted"] = ("expected", predicted_shares(record))
-    drawn = (element for class_, steps in lines.values() for element in _line(scale, class_, steps))
-    body = (*scale.grid(_TOP, _TOP + _HEIGHT), *_levels(scale), *drawn, *_ends(scale, lines))
-    return svg.picture(width, _TOP + _HEIGHT + 20, _said(lines), (*body, *scale.names(_TOP + _HEIGHT + 15)))
+    ended = fault_ended(record)
+    ends = {class_: scale.end for class_, _ in lines.values()}
+    ends["expected"] = scale.end if ended is None else ended
+    drawn = (element for class_, steps in lines.values() for element in _line(scale, class_, steps, ends[class_]))
+    body = (
+        *healed(record, scale, _TOP, _TOP + _HEIGHT),
+        *scale.grid(_TOP, _TOP + _HEIGHT),
+        *_levels(scale),
+        *drawn,
+        *_ends(scale, lines),
+    )
+    return svg.picture(width, _TOP + _HEIGHT + 20, in_words(record), (*body, *scale.names(_TOP + _HEIGHT + 15)))
 
 
 def shares(record: Record, generation: Generation) -> Steps:
@@ -67,17 +76,24 @@ def predicted_shares(record: Record) -> Steps:
     if measure is None or not record.verifiers:
         return []
     times = [verifier.predicted.of(measure) for verifier in record.verifiers]
-    moments = sorted({0.0, *(time for time in times if time is not None)})
+    ended = fault_ended(record)
+    moments = sorted({0.0, *(time for time in times if time is not None and (ended is None or time < ended))})
     return [(now, sum(_ACCEPTED[measure](time, now) for time in times) / len(times)) for now in moments]
 
 
-def _said(lines: Mapping[str, tuple[str, Steps]]) -> str:
-    parts = [
-        f"{name} from {steps[0][1]:.0%}, at least {min(share for _, share in steps):.0%}, to {steps[-1][1]:.0%}"
-        for name, (_, steps) in lines.items()
-        if steps
-    ]
-    return "Share of verifiers that accept: " + "; ".join(parts)
+def in_words(record: Record) -> str:
+    """What the picture shows, in a sentence for each token."""
+    end = fault_ended(record)
+    sentences = []
+    for generation in asked(record):
+        steps = [step for step in shares(record, generation) if end is None or step[0] <= end]
+        if steps:
+            least = min(share for _, share in steps)
+            sentences.append(
+                f"The {generation} token was accepted by {steps[-1][1]:.0%} of the verifiers when the fault ended"
+                + (f", and by {least:.0%} at the least." if least < steps[-1][1] else ".")
+            )
+    return " ".join(sentences)
 
 
 def _y(share: float) -> float:
@@ -90,14 +106,14 @@ def _levels(scale: Axis) -> Iterator[Markup]:
         yield svg.text(scale.left - 6, _y(share) + 4, f"{share:.0%}", "tick", "end")
 
 
-def _line(scale: Axis, class_: str, steps: Steps) -> Iterator[Markup]:
+def _line(scale: Axis, class_: str, steps: Steps, end: float) -> Iterator[Markup]:
     if not steps:
         return
     points = [(scale.x(steps[0][0]), _y(steps[0][1]))]
     for (_, old), (seconds, new) in pairwise(steps):
         if new != old and seconds <= scale.end:
             points += [(scale.x(seconds), _y(old)), (scale.x(seconds), _y(new))]
-    yield svg.path((*points, (scale.right, points[-1][1])), f"share {class_}")
+    yield svg.path((*points, (scale.x(end), points[-1][1])), f"share {class_}")
 
 
 def _ends(scale: Axis, lines: Mapping[str, tuple[str, Steps]]) -> Iterator[Markup]:
@@ -110,4 +126,4 @@ def _ends(scale: Axis, lines: Mapping[str, tuple[str, Steps]]) -> Iterator[Marku
     y = -_APART
     for name, (class_, share) in sorted(last.items(), key=lambda item: -item[1][1]):
         y = max(y + _APART, _y(share) + 4)
-        yield svg.text(scale.right + 8, y, f"{name} {share:.0%}", f"end {class_}")
+        yield svg.text(scale.right + 8, y, name, f"end {class_}")

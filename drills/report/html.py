@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from drills.record import Record
 from drills.report.clean import clean
 from drills.report.content import Content, content
 from drills.report.curves import curves
-from drills.report.fleet import fleet
+from drills.report.environment import html_template
+from drills.report.fleet import fleet, in_words
 from drills.report.sparkline import sparkline
 from drills.report.timeline import NARROW, WIDE, timeline
 
@@ -20,21 +20,14 @@ def html(record: Record, earlier: Sequence[Record] = ()) -> str:
     """The page; `earlier` drills of the same scenario and issuer are its trend, others are left out."""
     record = clean(record)
     shown = content(record, tuple(map(clean, earlier)))
-    environment = Environment(
-        loader=PackageLoader("drills.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     pictures = {
         "timeline": (timeline(record, WIDE), timeline(record, NARROW)),
         "curves": (curves(record, WIDE), curves(record, NARROW)),
         "fleet": (fleet(record, WIDE), fleet(record, NARROW)),
     }
-    template = environment.get_template("report.html.j2")
-    return template.render(c=shown, record=record, pictures=pictures, sparks=_sparks(shown))
+    return html_template().render(
+        c=shown, record=record, pictures=pictures, sparks=_sparks(shown), fleet_said=in_words(record)
+    )
 
 
 def _sparks(shown: Content) -> list[tuple[str, Markup]]:

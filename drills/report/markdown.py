@@ -5,30 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from drills.record import Record
 from drills.report.clean import clean
 from drills.report.content import content
+from drills.report.environment import markdown_template
 
 # Whatever could begin markup, wherever it stands: texts come from providers, libraries and Alertmanager.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#&!])")
+# An underscore within a word is none of Markdown's business.
+_SPECIAL = re.compile(r"([\\`*{}\[\]<>|~#&]|(?<![^\W_])_|_(?![^\W_]))")
 _LINE_START = re.compile(r"^(\d+)([.)](?:\s|$))|^([-+=])")
 
 
 def markdown(record: Record, earlier: Sequence[Record] = ()) -> str:
     """The text; `earlier` as in `drills.report.html`."""
     record = clean(record)
-    environment = Environment(
-        loader=PackageLoader("drills.report"),
-        autoescape=False,  # noqa: S701 - this is no HTML: every text of the template goes through a filter below
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(text=text, code=code, target=target)
-    return environment.get_template("report.md.j2").render(c=content(record, tuple(map(clean, earlier))), record=record)
+    shown = content(record, tuple(map(clean, earlier)))
+    return markdown_template(text, code, target).render(c=shown, record=record)
 
 
 def text(words: str) -> str:
@@ -38,11 +30,11 @@ def text(words: str) -> str:
 
 
 def code(words: str) -> str:
-    """Somebody else's words to the letter, on one line, in a table as well."""
+    """Somebody else's words to the letter, on one line; not for tables, whose cells end at a bar even so."""
     words = " ".join(words.split()) or " "
     fence = "`" * (max((len(run) for run in re.findall("`+", words)), default=0) + 1)
     space = " " if "`" in (words[0], words[-1]) else ""
-    return f"{fence}{space}{words}{space}{fence}".replace("|", r"\|")
+    return f"{fence}{space}{words}{space}{fence}"
 
 
 def target(url: str) -> str:

@@ -22,10 +22,10 @@ def shoot(page: Path, png: Path) -> None:
 
     Raises NoPicture, or OSError when the file cannot be written.
     """
-    asyncio.run(_shoot(page, png))
+    png.write_bytes(asyncio.run(_shoot(page.resolve().as_uri())))
 
 
-async def _shoot(page: Path, png: Path) -> None:
+async def _shoot(address: str) -> bytes:
     options = LaunchOptions()
     path = executable(options)
     if path is None:
@@ -41,7 +41,7 @@ async def _shoot(page: Path, png: Path) -> None:
                 java_script_enabled=False,
             )
             shown = await context.new_page()
-            await shown.goto(page.resolve().as_uri())
+            await shown.goto(address)
             last = shown.locator("section:has(#curves), footer").first
             box = await last.bounding_box()
             taken = await shown.screenshot(
@@ -51,4 +51,4 @@ async def _shoot(page: Path, png: Path) -> None:
             await browser.close()
     except Error as error:
         raise NoPicture(f"the browser did not take it: {error.message.splitlines()[0]}") from error
-    png.write_bytes(taken)
+    return taken

@@ -18,7 +18,7 @@ def sparkline(name: str, values: Sequence[float | None]) -> Markup:
     Empty when it was measured less than twice.
     """
     known = [value for value in values if value is not None]
-    if len(known) < 2:  # noqa: PLR2004 - two points make a line
+    if len(known) < 2:
         return Markup()
     top = max(*known, 1e-9)
     step = (_WIDTH - 2 * _EDGE) / (len(values) - 1)

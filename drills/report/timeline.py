@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 
 from markupsafe import Markup
@@ -17,7 +18,8 @@ WIDE, NARROW = 900.0, 360.0
 _LEFT = 78.0  # of the lanes' names, where there is room for them
 _ROW, _BAND, _GAP = 19.0, 24.0, 10.0
 _ROWS = 7  # of labels in a lane; what finds no place in them is in the list below the picture
-_SIZE = 12.0
+_SIZE, _SIGN = 12.0, 12.0
+_LONGEST = 0.72  # share of the picture that a label takes at most
 _CLOSE = 20.0  # pixels within which verifiers that do the same thing share a label
 
 _LANES: Mapping[EventKind, str] = MappingProxyType(
@@ -43,7 +45,7 @@ class _Mark:
     @property
     def label(self) -> str:
         others = f" and {self.more} more:" if self.more else ""
-        return f"{after(self.seconds)}  {self.who}{others} {self.does}".strip()
+        return f"{after(self.seconds)} · {self.who}{others} {self.does}".strip()
 
 
 @dataclass(slots=True)
@@ -78,9 +80,8 @@ def _said(record: Record) -> str:
 
 
 def _phases(record: Record, scale: Axis) -> Iterator[Markup]:
-    starts = [(since(record, event.at), event.text) for event in record.events if event.kind is EventKind.PHASE]
-    ends = [*(seconds for seconds, _ in starts[1:]), since(record, record.ended)]
-    for (seconds, words), end in zip(starts, ends, strict=True):
+    starts = sorted((since(record, event.at), event.text) for event in record.events if event.kind is EventKind.PHASE)
+    for (seconds, words), (end, _) in pairwise((*starts, (since(record, record.ended), ""))):
         left, right = scale.x(seconds), scale.x(end)
         known = words if words in _PHASES else "other"
         yield svg.box(left, 0.0, right - left, _BAND, f"phase {known}", f"{words}: {after(seconds)} to {after(end)}")
@@ -96,12 +97,9 @@ def _lane(record: Record, kind: EventKind, scale: Axis) -> _Lane:
     taken: list[list[tuple[float, float]]] = []
     for mark in _marks(record, kind, scale):
         x = scale.x(mark.seconds)
-        words = svg.cut(mark.label, (scale.right - scale.left) * 0.72, _SIZE)
-        long = svg.width_of(words, _SIZE) + 12
-        # To the right of its mark, or to the left where the picture ends.
-        left, right, anchor = (x - 6, x + long, "start") if x + long <= scale.right + 10 else (x - long, x + 6, "end")
+        left, right, anchor, words = _label(mark.label, x, scale)
         row = next((row for row, spans in enumerate(taken) if _free(spans, left, right)), len(taken))
-        if row == _ROWS or left < 0:
+        if row == _ROWS:
             lane.left_out.append(mark)
             continue
         if row == len(taken):
@@ -110,6 +108,18 @@ def _lane(record: Record, kind: EventKind, scale: Axis) -> _Lane:
         lane.placed.append((mark, row, x + (9 if anchor == "start" else -9), anchor, words))
     lane.rows = len(taken)
     return lane
+
+
+def _label(words: str, x: float, scale: Axis) -> tuple[float, float, str, str]:
+    """To the right of the mark, or to the left where the picture ends; cut where it fits on neither side."""
+    before, behind = x - _SIGN, scale.right + _SIGN - x - _SIGN
+    words = svg.cut(words, (scale.right - scale.left) * _LONGEST, _SIZE)
+    long = svg.width_of(words, _SIZE)
+    if long <= behind or (long > before and behind >= before):
+        words = svg.cut(words, behind, _SIZE)
+        return x - _SIGN / 2, x + _SIGN + min(long, behind), "start", words
+    words = svg.cut(words, before, _SIZE)
+    return x - _SIGN - min(long, before), x + _SIGN / 2, "end", words
 
 
 def _free(spans: Sequence[tuple[float, float]], left: float, right: float) -> bool:

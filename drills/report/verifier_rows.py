@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from drills.record import Record, VerifierRecord
-from drills.report.words import ASKED, KINDS, MEASURES, span, within
+from drills.report.reading import agrees, asked, fault_ended, never_accepts, stays_out
+from drills.report.words import ASKED, KINDS, NOTHING, span, within
 from drills.scenario import Generation, Judge
 
-_MOST_REFUSALS = 6
+_LONGEST_REFUSAL = 300  # characters; all of it is in report.json
 _JUDGED: Mapping[Judge, tuple[str, str]] = MappingProxyType(
     {
         Judge.NO_IMPACT: ("no impact", "impact"),
@@ -30,19 +31,20 @@ class VerifierRow:
     bound: str
     observed: str
     judged: str
-    ok: bool
+    ok: bool | None
+    """None: not measured."""
     said: str
     why: str
-    others: tuple[str, ...]
-    """Further sentences: other times that were seen, and the recovery."""
+    """Empty, or the rest of a sentence that begins with: predicted because."""
+    recovery: str
+    """A sentence, or empty."""
     refusals: tuple[str, ...]
-    refusals_left_out: int
 
 
 def predicted_text(record: Record, verifier: VerifierRecord) -> str:
     """The predicted time of this drill."""
     if record.measure is None:
-        return "–"
+        return NOTHING
     predicted = verifier.predicted.of(record.measure)
     return "never" if predicted is None else span(predicted)
 
@@ -53,17 +55,33 @@ def observed_text(record: Record, verifier: VerifierRecord) -> str:
         refused = sum(not point.ok for point in verifier.curve)
         return f"{refused} of {len(verifier.curve)} refused" if verifier.curve else "not measured"
     observed = verifier.observed.of(record.measure)
-    return _last_look(verifier, ASKED[record.measure]) if observed is None else span(observed)
+    return _last_look(record, verifier, ASKED[record.measure]) if observed is None else span(observed)
 
 
-def _last_look(verifier: VerifierRecord, generation: Generation) -> str:
-    seconds = [point.seconds for point in verifier.curve if point.generation is generation and point.seconds >= 0]
-    return within(max(seconds)) if seconds else "not measured"
+def _last_look(record: Record, verifier: VerifierRecord, generation: Generation) -> str:
+    ended = fault_ended(record)
+    seconds = [
+        point.seconds
+        for point in verifier.curve
+        if point.generation is generation and point.seconds >= 0 and (ended is None or point.seconds <= ended)
+    ]
+    return within(max(seconds)) if seconds and record.clock_started else "not measured"
 
 
 def judged(record: Record, verifier: VerifierRecord) -> str:
     """The judgement in a word or two."""
-    return _JUDGED[record.judge][0 if verifier.ok else 1]
+    if not asked(record, verifier):
+        return "not measured"
+    if verifier.ok and never_accepts(record, verifier):
+        return "never accepts"
+    return _JUDGED[record.judge][0 if agrees(record, verifier) else 1]
+
+
+def well(record: Record, verifier: VerifierRecord) -> bool | None:
+    """Whether the drill could pass with it; None where it was not measured."""
+    if not asked(record, verifier):
+        return None
+    return agrees(record, verifier) and not never_accepts(record, verifier)
 
 
 def verifier_row(record: Record, verifier: VerifierRecord) -> VerifierRow:
@@ -73,29 +91,26 @@ def verifier_row(record: Record, verifier: VerifierRecord) -> VerifierRow:
         name=verifier.name,
         what=" · ".join(filter(None, (KINDS[verifier.kind], verifier.language, verifier.version))),
         predicted=predicted_text(record, verifier),
-        bound="–" if record.measure is None else "no bound" if bound is None else span(bound),
+        bound=NOTHING if record.measure is None else "no bound" if bound is None else span(bound),
         observed=observed_text(record, verifier),
         judged=judged(record, verifier),
-        ok=verifier.ok,
-        said=verifier.said,
-        why=verifier.why,
-        others=tuple(_others(record, verifier)),
-        refusals=verifier.refusals[:_MOST_REFUSALS],
-        refusals_left_out=max(0, len(verifier.refusals) - _MOST_REFUSALS),
+        ok=well(record, verifier),
+        said=_sentence(verifier.said.removeprefix(f"{verifier.name} ")),
+        why=verifier.why.rstrip("."),
+        recovery=_recovery(record, verifier),
+        refusals=tuple(_brief(words) for words in verifier.refusals),
     )
 
 
-def _others(record: Record, verifier: VerifierRecord) -> Iterator[str]:
-    for measure, (name, _) in MEASURES.items():
-        observed, predicted = verifier.observed.of(measure), verifier.predicted.of(measure)
-        if measure is not record.measure and observed is not None:
-            yield f"{name} was {span(observed)}, predicted {'never' if predicted is None else span(predicted)}"
+def _recovery(record: Record, verifier: VerifierRecord) -> str:
     if verifier.recovered is not None:
-        yield f"accepted every token {span(verifier.recovered)} after the end of the fault"
-    elif record.healed and refused(verifier) and record.recover_seconds is None:
-        yield "was not seen to recover"
+        return f"It accepted every token {span(verifier.recovered)} after the end of the fault."
+    return "It was not seen to recover." if record.healed and stays_out(verifier) else ""
 
 
-def refused(verifier: VerifierRecord) -> bool:
-    """Whether it ever did."""
-    return bool(verifier.refusals) or any(not point.ok for point in verifier.curve)
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}" + ("" if words.endswith((".", "!", "?")) or not words else ".")
+
+
+def _brief(words: str) -> str:
+    return words if len(words) <= _LONGEST_REFUSAL else f"{words[:_LONGEST_REFUSAL]}…"

@@ -11,6 +11,9 @@ from drills.scenario import Generation, Judge, Measure
 from drills.subject import Kind
 
 NOT_MEASURED = "not measured in this drill"
+NOTHING = "\N{EN DASH}"
+"""In a table, where there is nothing to say."""
+_MINUS = "\N{MINUS SIGN}"
 
 VERDICTS: Mapping[Verdict, str] = MappingProxyType(
     {Verdict.PASS: "Passed", Verdict.FAIL: "Failed", Verdict.ABORTED: "Aborted"}
@@ -53,9 +56,9 @@ _SECONDS_BELOW = 7200.0
 
 def span(seconds: float) -> str:
     """A length of time as it is said: 0.04 s, 4.2 s, 62.3 s, 2 min 5 s, 3 h 10 min."""
-    sign, size = ("−" if seconds < 0 else "", abs(seconds))
+    sign, size = (_MINUS if seconds < 0 else "", abs(seconds))
     if size < _HUNDREDTHS_BELOW:
-        return f"{sign}{size:.2f} s".replace("0.00 s", "0 s").replace("−0 s", "0 s")
+        return f"{sign}{size:.2f} s".replace("0.00 s", "0 s").replace(f"{_MINUS}0 s", "0 s")
     if size < _TENTHS_BELOW:
         return f"{sign}{size:.1f}".removesuffix(".0") + " s"
     large, small, length = ("min", "s", 60) if size < _SECONDS_BELOW else ("h", "min", 3600)
@@ -68,26 +71,20 @@ def within(seconds: float | None) -> str:
     return NOT_MEASURED if seconds is None else f"never, within {span(max(seconds, 0.0))}"
 
 
-def zero_of(record: Record) -> datetime:
-    """What the times of a report count from: the clock, or without one the first move, or the start."""
-    moves = (event.at for event in record.events if event.kind is EventKind.MOVE)
-    return record.clock_started or min(moves, default=record.started)
-
-
 def first_move(record: Record) -> datetime | None:
     """When the provider was changed first; None when it never was."""
     return min((event.at for event in record.events if event.kind is EventKind.MOVE), default=None)
 
 
 def since(record: Record, at: datetime) -> float:
-    """Seconds from the report's zero."""
-    return (at - zero_of(record)).total_seconds()
+    """Seconds from the report's zero: the start of the clock, and of the drill where there is none."""
+    return (at - (record.clock_started or record.started)).total_seconds()
 
 
 def after(seconds: float) -> str:
     """A place in time beside the report's zero: +4.2 s."""
     text = span(seconds)
-    return text if text.startswith(("−", "0 ")) else f"+{text}"
+    return text if text.startswith((_MINUS, "0 ")) else f"+{text}"
 
 
 def day_and_time(at: datetime) -> str:
@@ -98,4 +95,3 @@ def day_and_time(at: datetime) -> str:
 def time_of_day(at: datetime) -> str:
     """For people, in UTC, where the day is known."""
     return at.astimezone(UTC).strftime("%H:%M:%S")
-

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,13 +29,10 @@ def write_report(record: Record, folder: Path, earlier: Sequence[Record] = ()) -
 
 
 def _replace(file: Path, text: str) -> None:
-    """As readable as the user's other files are (umask), which a temporary file is not by itself."""
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    new = Path(name)
+    # Not a temporary file of the library's: those are for their owner alone, and a report is as the user's other files.
+    new = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        new.chmod(0o644)
+        new.write_text(text, encoding="utf-8")
         new.replace(file)
     except BaseException:
         new.unlink(missing_ok=True)

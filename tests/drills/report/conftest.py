@@ -31,7 +31,7 @@ from drills.scenario import Generation, Judge, Measure
 from drills.subject import Kind
 
 _CLOCK = datetime(2026, 3, 3, 9, 30, 12, tzinfo=UTC)
-_WINDOW = 64.0
+_WINDOW, _HEALED = 64.0, 65.0
 _RUNBOOKS = "https://runbooks.acme.example"
 
 # name, language, version, predicted, bound, observed T_accept in seconds, why it was predicted; None: never
@@ -52,7 +52,9 @@ _VERIFIERS = (
 _WORDS = {
     "pyjwt": ('PyJWKClientError: Unable to find a signing key that matches: "rs256-77c0a1b2"',),
     "jose": ("ERR_JWKS_NO_MATCHING_KEY: no applicable key found in the JSON Web Key Set",),
-    "openid-client": ("OAUTH_KEY_SELECTION_FAILED: error when selecting a JWT verification key, no applicable keys found",),
+    "openid-client": (
+        "OAUTH_KEY_SELECTION_FAILED: error when selecting a JWT verification key, no applicable keys found",
+    ),
     "nimbus-jwk-source": ("BadJOSEException: Signed JWT rejected: no matching key(s) found",),
     "static-keys": ("ValueError: no key for kid rs256-77c0a1b2", "InvalidKeyIdError: invalid key id"),
 }
@@ -63,25 +65,28 @@ def _at(seconds: float) -> datetime:
 
 
 def _curve(observed: float | None) -> Iterator[Point]:
-    for second in range(-8, int(_WINDOW)):
+    for second in range(-8, int(_WINDOW) + 7):
         asked = second + 0.3
         yield Point(asked, Generation.OLD, True)
         if asked > 0:
-            yield Point(asked, Generation.NEW, observed is not None and asked >= observed - 0.5)
+            healed = asked > _HEALED
+            yield Point(asked, Generation.NEW, healed or (observed is not None and asked >= observed - 0.5))
 
 
 def _verifier(name: str, language: str, version: str, predicted: float | None, bound: float | None,
               observed: float | None, why: str) -> VerifierRecord:  # fmt: skip
-    said = "It never accepted the new key's tokens." if observed is None else "It came within a poll of the prediction."
+    said = f"{name} had not accepted tokens of the new key within 64 s, as predicted"
+    if observed is not None:
+        said = f"{name} accepted tokens of the new key after {observed:.1f} s, as predicted ({predicted:.1f} s)"
     return VerifierRecord(
         name=name,
         version=version,
         kind=Kind.CANARY if language else Kind.EMULATED,
         language=language,
-        predicted=Times(accept=predicted, reject=20.0),
+        predicted=Times(accept=predicted),
         bounds=Times(accept=bound, reject=20.0),
         observed=Times(accept=observed),
-        ok=observed is not None,
+        ok=True,
         said=said,
         why=why,
         recovered=0.4 if observed is None or observed > 1 else None,
@@ -94,7 +99,7 @@ def _events() -> Iterator[Event]:
     for phase, second in zip(Phase, (-14.0, -6.0, -1.2, 0.4, _WINDOW, 71.0), strict=True):
         yield Event(_at(second), EventKind.PHASE, phase)
     yield Event(_at(-9.0), EventKind.NOTE, "12 verifiers accept the old token")
-    yield Event(_at(0.0), EventKind.MOVE, "rotate: a new key is published and signs at once")
+    yield Event(_at(0.0), EventKind.MOVE, "rotate")
     for name, *_, observed, _ in _VERIFIERS:
         if observed is None or observed > 1:
             yield Event(_at(0.5), EventKind.VERIFIER, f"{name} refuses the new token")
@@ -103,7 +108,8 @@ def _events() -> Iterator[Event]:
     yield Event(_at(3.1), EventKind.SIGHTING, "jwks: rotation_unsafe at jwks, identity provider")
     yield Event(_at(24.0), EventKind.ALERT, "OidcDrillRunning fires (info)")
     yield Event(_at(38.5), EventKind.ALERT, "OidcRotationUnsafe fires (page)")
-    yield Event(_at(_WINDOW), EventKind.MOVE, "rollback: the old key signs again")
+    yield Event(_at(_WINDOW + 0.6), EventKind.MOVE, "rolled back: the key that signed before signs again")
+    yield Event(_at(_HEALED), EventKind.NOTE, "the fault is over")
     yield Event(_at(66.2), EventKind.SIGHTING, "jwks is well again")
 
 
@@ -136,13 +142,12 @@ def rich() -> Record:
         provider="keycloak",
         started=_at(-14.0),
         clock_started=_CLOCK,
-        healed=_at(65.0),
+        healed=_at(_HEALED),
         ended=_at(72.5),
         poll=1.0,
         verdict=Verdict.FAIL,
         because=(
-            "static-keys never accepted the new key's tokens; it reads its keys once.",
-            "11 of 12 verifiers did what was predicted.",
+            "static-keys never accepted a token of the new key: it needs a restart or new settings.",
             "OidcResourceRejected was expected and did not fire.",
         ),
         preflight=(
@@ -161,7 +166,11 @@ def rich() -> Record:
         detect_seconds=3.1,
         page_seconds=38.5,
         recover_seconds=0.4,
-        runbook=("Sign in by hand.", "Compare the kid of a new token with the published key set.", "Sign with the old key."),
+        runbook=(
+            "Sign in by hand.",
+            "Compare the kid of a new token with the published key set.",
+            "Sign with the old key.",
+        ),
         follow_ups=(
             "Give static-keys a key set's URL in place of keys, or restart it with every rotation.",
             "Publish new keys at least 60 s before they sign: openid-client needs that long.",
@@ -204,7 +213,7 @@ def stillborn(rich: Record) -> Record:
 
 HOSTILE = (
     "</svg><script>alert(1)</script>", "'\"><img src=x onerror=alert(1)>", "](javascript:alert(1))", "| a | b |\n# head",
-    "{{ 7 * 7 }}", "`` ` ``", "\ud800", "\x00\x1b[31m", "https://a/b c)", "", "javascript:alert(1)", "‮",
+    "{{ 7 * 7 }}", "`` ` ``", "\ud800", "\x00\x1b[31m", "https://a/b c)", "", "javascript:alert(1)", "\u202e",
 )  # fmt: skip
 _LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     str: st.sampled_from(HOSTILE) | st.text(max_size=30),
@@ -220,7 +229,7 @@ def _any(kind: Any) -> st.SearchStrategy[Any]:
         return _LEAVES[kind]
     if isinstance(kind, type) and issubclass(kind, Enum):
         return st.sampled_from(kind)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return st.builds(kind, **{field.name: _any(hints[field.name]) for field in dataclasses.fields(kind)})
     if typing.get_origin(kind) is tuple:
@@ -233,3 +242,19 @@ def _any(kind: Any) -> st.SearchStrategy[Any]:
 def any_record() -> Callable[[], st.SearchStrategy[Record]]:
     """Every record that the types allow."""
     return lambda: _any(Record)
+
+
+@pytest.fixture(scope="session")
+def hostile() -> Callable[[Record], Record]:
+    """Puts what tries to break out into every text that comes from outside."""
+
+    def with_hostile(record: Record) -> Record:
+        said = " ".join(HOSTILE) + "x" * 200
+        verifiers = tuple(
+            dataclasses.replace(each, name=f"{each.name} {said}", said=said, why=said, refusals=HOSTILE)
+            for each in record.verifiers
+        )
+        events = tuple(dataclasses.replace(each, text=f"{said} {each.text}") for each in record.events)
+        return dataclasses.replace(record, title=said, because=(said,), why=said, verifiers=verifiers, events=events)
+
+    return with_hostile

@@ -1,0 +1,44 @@
+"""What follows from a record without being written in it."""
+
+from __future__ import annotations
+
+from drills.record import Record, VerifierRecord
+from drills.scenario import Generation, Judge, Measure
+
+
+def asked(record: Record, verifier: VerifierRecord) -> bool:
+    """Whether there is anything to judge: it was asked, and after the clock had started where there is one."""
+    if record.measure is None:
+        return bool(verifier.curve)
+    return record.clock_started is not None and any(point.seconds >= 0 for point in verifier.curve)
+
+
+def agrees(record: Record, verifier: VerifierRecord) -> bool:
+    """Whether it did what the scenario foresees of verifiers."""
+    return not refused(verifier) if record.judge is Judge.NO_IMPACT else verifier.ok
+
+
+def never_accepts(record: Record, verifier: VerifierRecord) -> bool:
+    """Whether it fails the drill even if that was predicted (see `Judge.AS_PREDICTED`)."""
+    measured = record.judge is Judge.AS_PREDICTED and record.measure is Measure.ACCEPT and asked(record, verifier)
+    return measured and verifier.observed.accept is None
+
+
+def refused(verifier: VerifierRecord) -> bool:
+    """Whether it ever refused a token."""
+    return any(not point.ok for point in verifier.curve)
+
+
+def stays_out(verifier: VerifierRecord) -> bool:
+    """Whether its last answer was a refusal: about the new token, or where it was asked about none, about the old."""
+    for generation in (Generation.NEW, Generation.OLD):
+        points = [point for point in verifier.curve if point.generation is generation]
+        if points:
+            return not max(points, key=lambda point: point.seconds).ok
+    return False
+
+
+def fault_ended(record: Record) -> float | None:
+    """Seconds from the report's zero until the provider was as before, or as it is to stay; None when it never was."""
+    zero = record.clock_started or record.started
+    return None if record.healed is None else (record.healed - zero).total_seconds()
