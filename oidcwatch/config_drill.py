@@ -105,14 +105,14 @@ class DrillModel(Model):
     provider: DrillProviderModel
     """How the provider is driven."""
     agents: list[BaseUrl] = Field(default_factory=list)
-    """Agents that are told of a drill, so that their runs during it spend no budget: http://127.0.0.1:9464."""
+    """Agents that are told of a drill, so that their runs during it spend no budget: `http://127.0.0.1:9464`."""
     prometheus_url: BaseUrl = ""
     """Where alerts and budgets are read; that of alerting when absent."""
     alertmanager_url: BaseUrl = ""
     """Where notifications are read; that of alerting when absent."""
     abort_when: list[AbortRuleModel] = Field(default_factory=list)
     """What ends a drill and rolls it back."""
-    least_budget: Share = Decimal("0.25")
+    least_budget: Annotated[Share, Field(json_schema_extra={"default": "25%"})] = Decimal("0.25")
     """Share of each error budget that must be left for a drill to start."""
 
 

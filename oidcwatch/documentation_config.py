@@ -99,12 +99,10 @@ def _type(part: Schema) -> str:
 def _scalar(part: Schema) -> str:
     if part["type"] == "boolean":
         return "`true`, `false`"
-    if part["type"] in ("integer", "number") and part.keys() == {"type"}:
-        return "number"
     if part["type"] in ("integer", "number"):
         low = part.get("minimum", part.get("exclusiveMinimum"))
         high = part.get("maximum", part.get("exclusiveMaximum"))
-        return f"number, {low} to {high}"
+        return "number" if low is None and high is None else f"number, {low} to {high}"
     examples = part.get("examples", ())
     if _DURATION in examples:
         return "duration"
