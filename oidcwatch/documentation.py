@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from drills.scenarios import SCENARIOS
 from drills.verifiers import verifiers
 from exporters.metrics import PROBE_METRICS, WATCHER_METRICS
 from exporters.slis import SLIS
@@ -14,6 +15,7 @@ from oidcwatch import documentation_pages as pages
 from oidcwatch.documentation_commands import command_names, commands_page
 from oidcwatch.documentation_config import configuration_page
 from oidcwatch.documentation_markdown import anchor_of, link
+from oidcwatch.drill_table import drills_page
 from oidcwatch.verifier_table import verifiers_page
 from probes.reasons import ROWS
 from probes.registry import PROBES
@@ -47,6 +49,7 @@ PAGES: tuple[Page, ...] = (
     Page("alerts", "Alerts", generated_pages.alerts_page, generated_pages.alert_names),
     Page("panels", "Dashboards and their panels", generated_pages.panels_page, generated_pages.dashboard_names),
     Page("verifiers", "Verifiers", verifiers_page, lambda: tuple(verifiers())),
+    Page("drills", "Drills", drills_page, lambda: tuple(SCENARIOS)),
     Page("configuration", "Configuration", configuration_page, lambda: ("Configuration",)),
 )
 

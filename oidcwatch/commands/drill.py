@@ -15,10 +15,10 @@ from oidcwatch.commands.common import (
     load_or_exit,
     print_json,
 )
-from oidcwatch.commands.drill_finish import abort, resume
-from oidcwatch.commands.drill_list import list_drills, show
-from oidcwatch.commands.drill_report import report
-from oidcwatch.commands.drill_run import run
+from oidcwatch.commands.drills.finish import abort, resume
+from oidcwatch.commands.drills.report import report
+from oidcwatch.commands.drills.run import run
+from oidcwatch.commands.drills.table import list_drills, show
 
 if TYPE_CHECKING:
     from drills.prediction import Observed

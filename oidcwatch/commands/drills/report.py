@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oidcwatch.commands.common import DEFAULT_CONFIG, ConfigOption, JsonOption, console, fail, print_json
-from oidcwatch.commands.drill_common import OutOption, roots_of
+from oidcwatch.commands.drills.options import OutOption, roots_of
 
 if TYPE_CHECKING:
     from drills.record import Record

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oidcwatch.commands.common import DEFAULT_CONFIG, ConfigOption, fail, load_or_exit
-from oidcwatch.commands.drill_common import OutOption, roots_of, stop_on_signals
-from oidcwatch.commands.drill_run import YesOption, run_call
+from oidcwatch.commands.drills.options import OutOption, roots_of, stop_on_signals
+from oidcwatch.commands.drills.run import YesOption, run_call
 
 if TYPE_CHECKING:
     from drills.journal import Log
@@ -72,7 +72,6 @@ def abort(
     Agents count real runs again, the drill's keys leave when no token of theirs is valid any more, and the report is
     written. Without ID every such drill. May be repeated. A drill that still runs is ended with Ctrl-C where it runs.
 
-    \b
     Exit code: 0 done, or nothing was left to do; 2 bad configuration or call; 3 still running; 5 the provider could
     not be brought back: the message says why.
 

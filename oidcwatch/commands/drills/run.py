@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oidcwatch.commands.common import DEFAULT_CONFIG, ConfigOption, JsonOption, console, fail, load_or_exit, print_json
-from oidcwatch.commands.drill_common import (
+from oidcwatch.commands.drills.options import (
     OutOption,
     address_of,
     base_url,
@@ -105,7 +105,6 @@ def run(
     Ctrl-C or SIGTERM end a drill early: it is rolled back first, however often they come. On an issuer of the
     configuration it asks before anything is changed; --yes answers. docs/drills.md has the whole story.
 
-    \b
     Exit code: 0 passed, 1 failed, 2 bad configuration or call, 3 not begun (the preflight forbids it, or the provider
     does not answer), 4 aborted and rolled back, 5 not rolled back: see what it says, and oidcwatch drill abort.
     With --every: that of the last drill.

@@ -1,0 +1,1 @@
+"""The subcommands of `oidcwatch drill` that concern running drills, one file each."""
