@@ -141,6 +141,15 @@ def test_times_counts_down(sandbox: Sandbox) -> None:
     assert statuses == [503, 503, 200]
 
 
+def test_a_rule_can_strike_the_first_of_every_few_requests_only(sandbox: Sandbox) -> None:
+    sandbox.control.proxy_rules([rule("status", status=503, every=3)])
+
+    statuses = [get(sandbox).status_code for _ in range(7)]
+
+    assert statuses == [503, 200, 200, 503, 200, 200, 503]
+    assert sandbox.control.rules()[0]["every"] == 3
+
+
 def test_a_rule_can_concern_one_method(sandbox: Sandbox, visitor: Visitor) -> None:
     sandbox.control.proxy_rules([{"path": "^/token$", "method": "post", "kind": "status", "status": 503}])
 
@@ -225,6 +234,7 @@ def test_a_malformed_request_is_answered_with_400(sandbox: Sandbox, head: str) -
         ({"rules": [{"kind": "delay", "seconds": "1"}]}, r"rules\[0\].seconds: expected one of seconds"),
         ({"rules": [{"kind": "close", "path": "("}]}, r"rules\[0\].path: not a regular expression"),
         ({"rules": [{"kind": "close", "times": 0}]}, r"rules\[0\].times: expected a number from 1"),
+        ({"rules": [{"kind": "close", "every": 0}]}, r"rules\[0\].every: expected a number from 1"),
         ({"rules": [{"kind": "close", "path": 7}]}, r"rules\[0\]: path and method are strings"),
     ],
 )
