@@ -17,6 +17,7 @@ from probes.classify import classify
 
 _PATIENCE = 60.0  # seconds that verifiers are waited for after a rollback, beyond what is predicted
 _TRIES, _PAUSE = 5, 2.0
+_BRIEF = 30.0  # seconds that a drill waits to remove its key; where tokens live longer, that is done by `settle`
 
 
 class NotRestored(RuntimeError):
@@ -140,7 +141,7 @@ def _clean(run: Running, *, keep_new: bool) -> None:
         return
     if not keep_new and not plan.forgets_at_once:
         left = _due(read_log(plan.journal.folder)) - time.time()
-        if left > plan.longest or run.wait(max(0.0, left), run.stop.is_set, abortable=False):
+        if left > _BRIEF or run.wait(max(0.0, left), run.stop.is_set, abortable=False):
             return
     try:
         plan.driver.clean(run.before, keep_new=keep_new)
