@@ -179,7 +179,7 @@ def _conditions(deployment: Deployment, alert: RotationAlert) -> Iterator[Condit
 def _of_https(deployment: Deployment) -> Iterator[Matcher]:
     names = [issuer.name for issuer in deployment.issuers if not issuer.url.startswith("https:")]
     if names:
-        yield Matcher(m.ISSUER, "!~", "|".join(names))
+        yield Matcher(m.ISSUER, "!=" if len(names) == 1 else "!~", "|".join(names))
 
 
 def _window(deployment: Deployment, seen: Seen) -> timedelta:
