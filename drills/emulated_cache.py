@@ -12,6 +12,9 @@ from drills.verifiers import Anchor, ErrorBody, OnFetchError, Seconds, UnknownKi
 
 K = TypeVar("K")
 
+LONGEST_FETCH = 30.0
+"""Seconds that we wait for a key set at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served(Generic[K]):
@@ -198,6 +201,11 @@ def assumptions(row: Verifier) -> Iterable[str]:
         yield "nobody says how it limits max-age, or does without: where that matters it never fetches again"
     if Word.UNKNOWN in (row.leeway, row.leeway_future):
         yield "nobody says what leeway it gives: none is assumed"
+
+
+def longest_fetch(row: Verifier) -> float:
+    """Seconds that it waits for a key set: its own limit, and half a minute where it has none or nobody says."""
+    return LONGEST_FETCH if isinstance(row.fetch_timeout, Word) else min(row.fetch_timeout, LONGEST_FETCH)
 
 
 def _seconds(span: Seconds, *, unknown: float) -> float:

@@ -13,19 +13,16 @@ import httpx
 
 from drills.canaries.client import Verdict
 from drills.canaries.protocol import without_token
-from drills.emulated_cache import EmulatedCache, Served
+from drills.emulated_cache import EmulatedCache, Served, longest_fetch
 from drills.prediction import Outage
 from drills.subject import Kind
-from drills.verifiers import Seconds, Verifier, Word
+from drills.verifiers import Verifier, Word
 from probes.cache_control import cache_control
 from probes.documents import number, text
 from probes.http import Http, Response
 from probes.jose import ASYMMETRIC, Jws, parse_jws, verify
 from probes.keys import Key, KeySet, parse_keys
 from probes.model import ProbeFailure
-
-_LONGEST_FETCH = 30.0
-"""Seconds, where the row knows no shorter limit."""
 
 Keys = tuple[Key, ...]
 FetchKeys = Callable[[float], Served[Keys] | Outage]
@@ -81,7 +78,7 @@ class Emulated:
     def _check(self, token: str) -> None:
         jws = parse_jws(token)
         now = self.clock()
-        found = self._cache.find(jws.kid, now, lambda _: self.fetch(_within(self.row.fetch_timeout)))
+        found = self._cache.find(jws.kid, now, lambda _: self.fetch(longest_fetch(self.row)))
         if found.key is None:
             raise _Refused(f"no key: {found.why}")
         verify(jws, KeySet(found.key), ASYMMETRIC)
@@ -120,10 +117,6 @@ def _served(response: Response) -> Served[Keys] | Outage:
     by_kid = {"": tuple(signing)} | {key.kid: keys.find(key.kid) for key in signing if key.kid}
     caching = cache_control(response.headers)
     return Served(by_kid if signing else {}, 0 if caching.no_cache or caching.no_store else caching.max_age)
-
-
-def _within(deadline: Seconds) -> float:
-    return _LONGEST_FETCH if isinstance(deadline, Word) else min(deadline, _LONGEST_FETCH)
 
 
 def _names(jws: Jws, issuer: str, audience: str) -> str:

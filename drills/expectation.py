@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from drills.curve import observed
-from drills.emulated_cache import EmulatedCache, Fetch, Served
+from drills.emulated_cache import EmulatedCache, Fetch, Served, longest_fetch
 from drills.prediction import Bound, Observed, Outage, flushes, predict
 from drills.scenario import Generation, Measure
 from drills.subject import Sample
-from drills.verifiers import Verifier, Word
+from drills.verifiers import Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class Scene:
     """Of the key set's Cache-Control; 0 when it forbids caching, None when there is none."""
     outage: Outage | None = None
     fetch_seconds: float = 0.0
-    """What a fetch takes from 0 on; one that takes longer than the verifier waits fails."""
+    """What a fetch takes from 0 on, also one that fails; infinite where nothing is answered. One that takes longer than
+    the verifier waits fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Expected:
     """None: not within the window, or (not `known`) nobody knows."""
     why: str
     known: bool = True
+    waits: float = 0.0
+    """How long the answer takes that shows it: the verifier waits for the key set before it refuses. Seconds."""
 
 
 def expect(row: Verifier, scene: Scene) -> Expected:
@@ -57,7 +60,8 @@ def expect(row: Verifier, scene: Scene) -> Expected:
         return Expected(None, f"not within {scene.window:g} s: {bound.why}" if within else bound.why)
     if _flushed(row, scene, bound, seconds):
         return Expected(seconds, "a token of the new key makes it fetch a set that no longer holds the old one")
-    return Expected(seconds, f"{bound.why}; its last fetch was {scene.warmed:.0f} s before")
+    why = f"{bound.why}; its last fetch was {scene.warmed:.0f} s before"
+    return Expected(seconds, why, waits=_waits(row, scene) if scene.measure is Measure.OUTAGE else 0.0)
 
 
 def bound_of(row: Verifier, scene: Scene) -> Bound:
@@ -89,7 +93,7 @@ def _samples(row: Verifier, scene: Scene) -> Iterator[Sample]:
 
 
 def _endpoint(row: Verifier, scene: Scene) -> Fetch[bool]:
-    too_slow = not isinstance(row.fetch_timeout, Word) and scene.fetch_seconds > row.fetch_timeout
+    too_slow = scene.fetch_seconds > longest_fetch(row)
     outage = Outage.DEAD if too_slow and scene.outage is None else scene.outage
 
     def fetch(now: float) -> Served[bool] | Outage:
@@ -98,6 +102,10 @@ def _endpoint(row: Verifier, scene: Scene) -> Fetch[bool]:
         return outage or Served(dict.fromkeys(_AFTER[scene.measure], True), scene.max_age)
 
     return fetch
+
+
+def _waits(row: Verifier, scene: Scene) -> float:
+    return min(scene.fetch_seconds, longest_fetch(row))
 
 
 def _flushed(row: Verifier, scene: Scene, bound: Bound, seconds: float) -> bool:

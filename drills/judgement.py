@@ -71,7 +71,7 @@ def _never(expected: Expected, measure: Measure, window: float, tolerance: float
         return True, f"{said}: nobody knew how long it takes"
     if expected.seconds is None:
         return True, f"{said}, as predicted"
-    if expected.seconds + tolerance >= window:
+    if expected.seconds + expected.waits + tolerance >= window:
         return True, f"{said}, predicted were {expected.seconds:.1f} s: it was not watched for long enough"
     return False, f"{said}, predicted were {expected.seconds:.1f} s"
 

@@ -130,9 +130,11 @@ def _reject(verifier: Verifier, observed: Observed) -> Bound:
 
 
 def _outage(verifier: Verifier, observed: Observed) -> Bound:
-    if observed.outage is Outage.ERROR_BODY and verifier.error_body is ErrorBody.EMPTY:
-        return Bound(0.0, "it takes the error for a key set without keys")
     ttl = _ttl(verifier, observed)
+    if observed.outage is Outage.ERROR_BODY and verifier.error_body is ErrorBody.EMPTY:
+        looks_up = observed.unknown_kids and verifier.class_ in "AB"
+        why = "it takes the error for a key set without keys, at its next fetch"
+        return _bound(verifier.cooldown if looks_up else ttl, why)
     match verifier.on_fetch_error:
         case OnFetchError.KEEP if verifier.keeps_for is Word.NEVER:
             return Bound(None, "it keeps its keys when a fetch fails")

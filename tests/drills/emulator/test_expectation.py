@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -70,6 +71,14 @@ def test_a_slow_key_set_is_an_outage_to_those_who_wait_no_longer(name: str, expe
     assert expect(short, slow).seconds == expected
 
 
+@pytest.mark.parametrize(("name", "waits"), [("jose", 5.0), ("spring-nimbus", 30.0), ("openid-client", 30.0)])
+def test_a_refusal_takes_as_long_as_the_verifier_waits_for_the_key_set(name: str, waits: float) -> None:
+    hangs = replace(DEAD, fetch_seconds=math.inf, window=700.0)
+
+    assert expect(verifiers()[name], hangs).waits == waits
+    assert expect(verifiers()[name], replace(DEAD, window=700.0)).waits == 0.0
+
+
 def test_max_age_moves_a_verifier_that_follows_it() -> None:
     assert seconds("kube-apiserver", replace(ROTATED, max_age=300.0)) == 265.0
 
@@ -128,6 +137,4 @@ def test_nothing_is_expected_later_than_its_bound(row: Verifier, scene: Scene, b
     assert expected.why
     if bound.seconds is not None and bound.seconds + 2 * scene.poll <= scene.window:
         assert expected.seconds is not None
-        # An error that counts as an empty set comes with the next fetch, which the bound takes for immediate.
-        fetched = row.ttl if outage is Outage.ERROR_BODY and isinstance(row.ttl, float) else 0.0
-        assert expected.seconds <= bound.seconds + fetched + 2 * scene.poll
+        assert expected.seconds <= bound.seconds + 2 * scene.poll

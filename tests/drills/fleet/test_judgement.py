@@ -81,6 +81,18 @@ def test_what_is_beyond_them_is_not_and_the_verifier_is_named(case: Case, said: 
     assert said in text
 
 
+def test_a_refusal_that_a_verifier_waits_for_may_come_after_the_window() -> None:
+    slow = Expected(40.0, "why", waits=30.0)
+
+    ok, said = judge(
+        slow, Bound(45.0, "why"), None, measure=O, poll=1.0, window=60.0, latency=0.5,
+        row=verifiers()["pyjwt"], kind=Kind.CANARY,
+    )  # fmt: skip
+
+    assert ok
+    assert said.endswith("it was not watched for long enough")
+
+
 @pytest.mark.parametrize("observed", [None, 3.0])
 def test_nothing_is_wrong_about_what_nobody_knew(observed: float | None) -> None:
     ok, said = judged(Case("clerk-backend", R, None, None, observed), known=False)

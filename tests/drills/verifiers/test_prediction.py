@@ -133,12 +133,12 @@ def test_an_unknown_kid_during_an_outage_empties_the_cache_of_an_older_pyjwt() -
     assert prediction.outage.seconds == 0
 
 
-def test_an_error_in_json_empties_the_key_set_of_temporal_and_of_no_other_verifier() -> None:
+def test_an_error_in_json_empties_the_key_set_of_those_who_were_seen_to_take_it_for_one() -> None:
     observed = Observed(max_age=MAX_AGE, outage=Outage.ERROR_BODY)
 
     emptied = [name for name, row in verifiers().items() if predict(row, observed).outage.why.startswith("it takes")]
 
-    assert emptied == ["temporal"]
+    assert emptied == ["go-oidc", "authlib", "keyfunc", "temporal"]
 
 
 def test_a_kid_that_was_not_found_delays_the_next_key_of_aws_jwt_verify() -> None:
