@@ -115,3 +115,18 @@ def test_a_provider_that_does_not_answer_is_told_and_nothing_is_kept(configured:
     assert json.loads(out)["verdict"] is None
     assert err.startswith("oidcwatch: ")
     assert not configured.kept.exists()
+
+
+def test_a_game_day_on_a_schedule_leaves_a_line_and_a_report_and_ends_when_it_is_stopped(configured: Any) -> None:
+    options = ("--verifier", "go-oidc", "--emulate", "go-oidc", "--every", "day", "--page", "127.0.0.1:0", "--yes")
+    drill = configured.start("run", "zero-lead", "--issuer", "staging", *options, *SHORT)
+    drill.until("phase: report")
+
+    drill.process.send_signal(signal.SIGTERM)
+    code, out = drill.end()
+
+    (told,) = configured.records(configured.kept)
+    assert code == Ending.PASSED, drill.told()
+    assert f"zero-lead: pass: {told['because'][0]}" in out
+    assert f"{told['id']}/report.html)" in out
+    assert " shows the drill" in drill.told()
