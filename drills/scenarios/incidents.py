@@ -38,9 +38,8 @@ INCIDENTS: tuple[Scenario, ...] = (
         title="Microsoft's common endpoint: some answers lack some keys",
         why="During a rollover the endpoint gave six keys or nine, depending on who answered. Clients that replace "
         "their whole cache with each answer dropped keys that were in use.",
-        moves=(Move(Action.STALE_EDGE), Move(Action.ROTATE, hold=Hold.OBSERVED, starts=Measure.ACCEPT)),
+        moves=(Move(Action.STALE_EDGE), Move(Action.ROTATE, hold=Hold.OBSERVED)),
         judge=Judge.DETECTED,
-        measures=Measure.ACCEPT,
         polls=_BOTH,
         detects=Detection(frozenset({Reason.JWKS_INCONSISTENT}), Owner.IDENTITY_PROVIDER, frozenset({"ROT-09"})),
         alerts=frozenset({"OidcJwksInconsistent"}),

@@ -103,6 +103,7 @@ _OUTAGES: tuple[Scenario, ...] = (
     ),
 )
 
+# What verifiers make of these depends on chance, or on which key they take first: nothing is predicted or measured.
 _CONTENT: tuple[Scenario, ...] = (
     Scenario(
         name="edge-inconsistency",
@@ -110,9 +111,8 @@ _CONTENT: tuple[Scenario, ...] = (
         why="After a rotation one cache or node still answers with the set from before, so which keys a verifier gets "
         "depends on whom it happened to ask.",
         # First, so that no answer after the rotation is the new one for a moment on all edges.
-        moves=(Move(Action.STALE_EDGE), Move(Action.ROTATE, hold=Hold.OBSERVED, starts=Measure.ACCEPT)),
+        moves=(Move(Action.STALE_EDGE), Move(Action.ROTATE, hold=Hold.OBSERVED)),
         judge=Judge.DETECTED,
-        measures=Measure.ACCEPT,
         polls=_BOTH,
         detects=_provider(Reason.JWKS_INCONSISTENT, findings=("ROT-09",)),
         alerts=frozenset({"OidcJwksInconsistent"}),
@@ -123,9 +123,8 @@ _CONTENT: tuple[Scenario, ...] = (
         title="Keys and tokens without a kid",
         why="A library or a proxy drops the kid. With several keys in the set a verifier has to try them all or to give "
         "up, and most give up (OIDC Core §10.1).",
-        moves=(Move(Action.KID_MISSING, hold=Hold.OBSERVED, starts=Measure.ACCEPT),),
+        moves=(Move(Action.KID_MISSING, hold=Hold.OBSERVED),),
         judge=Judge.DETECTED,
-        measures=Measure.ACCEPT,
         polls=_BOTH,
         detects=_provider(Reason.JWKS_INVALID, Reason.KID_UNKNOWN, findings=("ROT-01", "ACC-07")),
         alerts=frozenset({"OidcJwksInvalid", "OidcSignatureVerification"}),
@@ -136,9 +135,8 @@ _CONTENT: tuple[Scenario, ...] = (
         title="Two keys under one kid",
         why="Two nodes made a key each and gave it the same kid. Verifiers take the first, the last, or refuse the set "
         "(RFC 7517 §4.5).",
-        moves=(Move(Action.KID_DUPLICATE, hold=Hold.OBSERVED, starts=Measure.REJECT),),
+        moves=(Move(Action.KID_DUPLICATE, hold=Hold.OBSERVED),),
         judge=Judge.DETECTED,
-        measures=Measure.REJECT,
         polls=_BOTH,
         detects=_provider(Reason.JWKS_INVALID, findings=("ROT-01",)),
         alerts=frozenset({"OidcJwksInvalid"}),

@@ -72,9 +72,9 @@ ROTATIONS: tuple[Scenario, ...] = (
         title="A new key under the old kid",
         why="A restore or a copied configuration puts another key under a kid that is in use. A verifier that has the "
         "kid sees no reason to fetch, and refuses new tokens for as long as it keeps the old key (RFC 7517 §4.5).",
-        moves=(Move(Action.REUSE_KID, hold=Hold.OBSERVED, starts=Measure.ACCEPT),),
+        # Nothing is measured: predictions are about a kid that a verifier does not know.
+        moves=(Move(Action.REUSE_KID, hold=Hold.OBSERVED),),
         judge=Judge.DETECTED,
-        measures=Measure.ACCEPT,
         polls=_BOTH,
         detects=Detection(frozenset({Reason.JWKS_INVALID}), Owner.IDENTITY_PROVIDER, frozenset({"ROT-02"})),
         alerts=frozenset({"OidcJwksInvalid", "OidcRotationUnsafe", "OidcKeyRotationBroken"}),
