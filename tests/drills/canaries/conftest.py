@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import ssl
 import time
@@ -52,9 +53,10 @@ class Provider:
         self.sandbox.control.rotate("abrupt", alg="RS256")
 
     @contextlib.contextmanager
-    def outage(self) -> Iterator[None]:
-        """A page of HTML stands where the key set was."""
-        self.sandbox.control.fault("jwks-not-json")
+    def outage(self, error: str = "") -> Iterator[None]:
+        """A page of HTML stands where the key set was; with `error` an error as JSON, with status 200."""
+        json_error: dict[str, Any] = {"body": json.dumps({"error": error}), "content_type": "application/json"}
+        self.sandbox.control.fault("jwks-not-json", **(json_error if error else {}))
         try:
             yield
         finally:
