@@ -99,11 +99,12 @@ def control(lab: Lab) -> Iterator[Control]:
     """The sandbox's, put back into its first state after the test."""
     assert isinstance(lab.target.provider, SandboxControl)
     control = Control(lab.target.provider.control, lab.target.provider.fault_control)
+    first = control.keys()["RS256"]["thumbprints"]
     yield control
     control.clear()
     control.clock(0.0, date=0.0)
     control.settings(access_token_alg="RS256", jwks_cache_control="")
-    control.rotate("abrupt", alg="RS256")
+    control.place("RS256", first["active"], first["published"])
 
 
 @pytest.fixture
