@@ -39,7 +39,6 @@ def test_a_token_of_a_published_key_verifies(outside: Outside) -> None:
         ("early-removal", Reason.KID_UNKNOWN, Stage.ACCESS_TOKEN),
         ("kid-reuse", Reason.SIGNATURE_INVALID, Stage.ACCESS_TOKEN),
         ("jwks-outage-5xx", Reason.SERVER_ERROR, Stage.JWKS),
-        ("jwks-outage-timeout", Reason.TIMEOUT, Stage.JWKS),
     ],
 )
 def test_an_old_token_is_refused_for_what_the_provider_did(
@@ -50,6 +49,18 @@ def test_an_old_token_is_refused_for_what_the_provider_did(
     moved(SCENARIOS[name])
 
     assert triage(old, outside) == Cause(reason, stage, Owner.IDENTITY_PROVIDER)
+
+
+@pytest.mark.process
+def test_a_key_set_that_takes_longer_than_the_policy_allows_is_the_providers_fault(
+    outside: Outside, moved: Moved
+) -> None:
+    old, policy = outside.mint(), replace(outside.issuer.policy, max_response_seconds=0.5)
+    moved(SCENARIOS["jwks-outage-timeout"])
+
+    cause = triage(old, replace(outside, issuer=replace(outside.issuer, policy=policy)))
+
+    assert cause == Cause(Reason.TIMEOUT, Stage.JWKS, Owner.IDENTITY_PROVIDER)
 
 
 @pytest.mark.process
