@@ -21,6 +21,8 @@ _NAMES_AGAIN = 8  # rows from which the seconds are named at the top as well
 _LEAD = 0.2  # share of the picture that the time before the clock may take while nothing happens in it
 _SIZE = 12.0
 _LEFT, _RIGHT = 222.0, 208.0  # pixels of the names, and of the numbers
+_NAME = 182.0
+_BOLD = 1.1  # times as wide as a text is otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +137,11 @@ def _band(scale: Axis, start: float, end: float, ok: bool, y: float, height: flo
 def _names(verifier: VerifierRecord, row: _Row, scale: Axis, y: float) -> Iterator[Markup]:
     what = " ".join(filter(None, (KINDS[verifier.kind], verifier.language, verifier.version)))
     if row.wide:
-        yield svg.text(8.0, y + row.height / 2 - 2, svg.cut(verifier.name, 176.0, 13.0), "name")
+        size, class_ = (13.0, "name") if svg.width_of(verifier.name, 13.0 * _BOLD) <= _NAME else (11.0, "name long")
+        yield svg.text(8.0, y + row.height / 2 - 2, svg.cut(verifier.name, _NAME, size * _BOLD), class_)
         yield svg.text(8.0, y + row.height / 2 + 11, svg.cut(what, 180.0, 11.0), "tick")
     else:
-        yield svg.text(8.0, y + 16, svg.cut(verifier.name, scale.right * 0.42, 13.0), "name")
+        yield svg.text(8.0, y + 16, svg.cut(verifier.name, scale.right * 0.42, 13.0 * _BOLD), "name")
 
 
 def _times(verifier: VerifierRecord, measure: Measure, row: _Row, scale: Axis, y: float) -> Iterator[Markup]:
@@ -171,14 +174,14 @@ def _numbers(record: Record, verifier: VerifierRecord, row: _Row, scale: Axis, y
         left, middle = scale.right + 12, y + row.height / 2
         observed = observed_text(record, verifier)
         observed = observed if observed[:1].isalpha() or not record.measure else f"observed {observed}"
-        yield svg.text(left, middle - 2, svg.cut(observed, 192.0, _SIZE), judgement)
+        yield svg.text(left, middle - 2, svg.cut(observed, 192.0, _SIZE * _BOLD), judgement)
         predicted = f"predicted {predicted_text(record, verifier)} · " if record.measure else ""
         yield svg.text(
             left,
             middle + 11,
-            svg.cut(predicted + judged(record, verifier), 194.0, 11.0),
+            svg.cut(predicted + judged(record, verifier), 194.0, 11.0 * _BOLD),
             "tick bad" if well(record, verifier) is False else "tick",
         )
     else:
         words = f"{observed_text(record, verifier)} · {judged(record, verifier)}"
-        yield svg.text(scale.right, y + 16, svg.cut(words, scale.right * 0.52, 11.0), judgement, "end")
+        yield svg.text(scale.right, y + 16, svg.cut(words, scale.right * 0.52, 11.0 * _BOLD), judgement, "end")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -23,6 +23,7 @@ class Figure:
     """None: neither good nor bad in itself."""
 
 
+_MOST_NAMES = 3
 _AGREED: Mapping[Judge, tuple[str, str]] = MappingProxyType(
     {
         Judge.NO_IMPACT: ("Verifiers without impact", "they refused no token"),
@@ -59,7 +60,7 @@ def _figures(record: Record) -> Iterator[Figure]:
     ok, all_ = sum(seen), len(seen)
     name, note = _AGREED[record.judge]
     shown = f"{ok} of {all_}" if all_ else NOT_MEASURED
-    yield Figure(name, shown, note, ok == all_ if all_ else None)
+    yield Figure(name, shown, note, ok == all_ if all_ and record.judge is not Judge.DETECTED else None)
 
 
 def _recovery(record: Record) -> Figure:
@@ -70,9 +71,15 @@ def _recovery(record: Record) -> Figure:
         return Figure("Time to recover", "nothing to recover", "the provider was not changed")
     if record.healed is None:
         return Figure("Time to recover", "not recovered", "the fault was never seen to end", False)
-    if not any(stays_out(verifier) for verifier in record.verifiers):
+    out = [verifier.name for verifier in record.verifiers if stays_out(verifier)]
+    if not out:
         return Figure("Time to recover", "nothing to recover", "no verifier refused a valid token")
-    return Figure("Time to recover", within((record.ended - record.healed).total_seconds()), note, False)
+    return Figure("Time to recover", "not recovered", f"refused to the end: {_names(out)}", False)
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _moved_for(record: Record) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills.record import Record, VerifierRecord
+from drills.record import EventKind, Record, VerifierRecord
 from drills.scenario import Generation, Judge, Measure
 
 
@@ -36,6 +36,20 @@ def stays_out(verifier: VerifierRecord) -> bool:
         if points:
             return not max(points, key=lambda point: point.seconds).ok
     return False
+
+
+def measured_until(record: Record) -> float | None:
+    """Seconds from the report's zero until which answers count for the measured time; None: all do.
+
+    A flush ends it as well as the end of the fault: a token of the new key makes verifiers fetch.
+    """
+    zero = record.clock_started or record.started
+    flushed = (
+        (event.at - zero).total_seconds()
+        for event in record.events
+        if event.kind is EventKind.MOVE and event.text.startswith("flush")
+    )
+    return next(flushed, fault_ended(record))
 
 
 def fault_ended(record: Record) -> float | None:

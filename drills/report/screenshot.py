@@ -10,7 +10,7 @@ from playwright.async_api import Error, async_playwright
 
 from probes.browser_launch import INSTALL_BROWSER, LaunchOptions, arguments, executable
 
-_WIDTH, _HEIGHT, _SCALE = 1080, 800, 2
+_WIDTH, _HEIGHT = 1080, 800
 
 
 class NoPicture(RuntimeError):
@@ -18,7 +18,7 @@ class NoPicture(RuntimeError):
 
 
 def shoot(page: Path, png: Path) -> None:
-    """From the top of the page to the end of its curves, at twice the size; all of it where there are none.
+    """From the top of the page to the end of its curves; all of it where there are none.
 
     Raises NoPicture, or OSError when the file cannot be written.
     """
@@ -36,7 +36,6 @@ async def _shoot(address: str) -> bytes:
             browser = await playwright.chromium.launch(executable_path=path, args=found)
             context = await browser.new_context(
                 viewport={"width": _WIDTH, "height": _HEIGHT},
-                device_scale_factor=_SCALE,
                 offline=True,
                 java_script_enabled=False,
             )

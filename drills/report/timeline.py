@@ -112,7 +112,7 @@ def _lane(record: Record, kind: EventKind, scale: Axis) -> _Lane:
 
 def _label(words: str, x: float, scale: Axis) -> tuple[float, float, str, str]:
     """To the right of the mark, or to the left where the picture ends; cut where it fits on neither side."""
-    before, behind = x - _SIGN, scale.right + _SIGN - x - _SIGN
+    before, behind = x - _SIGN - scale.left + 8, scale.right + _SIGN - x - _SIGN
     words = svg.cut(words, (scale.right - scale.left) * _LONGEST, _SIZE)
     long = svg.width_of(words, _SIZE)
     if long <= behind or (long > before and behind >= before):

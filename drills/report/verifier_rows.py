@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from drills.record import Record, VerifierRecord
-from drills.report.reading import agrees, asked, fault_ended, never_accepts, stays_out
+from drills.report.reading import agrees, asked, measured_until, never_accepts, stays_out
 from drills.report.words import ASKED, KINDS, NOTHING, span, within
 from drills.scenario import Generation, Judge
 
@@ -32,7 +32,7 @@ class VerifierRow:
     observed: str
     judged: str
     ok: bool | None
-    """None: not measured."""
+    """None: not judged, or not measured."""
     said: str
     why: str
     """Empty, or the rest of a sentence that begins with: predicted because."""
@@ -59,7 +59,7 @@ def observed_text(record: Record, verifier: VerifierRecord) -> str:
 
 
 def _last_look(record: Record, verifier: VerifierRecord, generation: Generation) -> str:
-    ended = fault_ended(record)
+    ended = measured_until(record)
     seconds = [
         point.seconds
         for point in verifier.curve
@@ -78,8 +78,10 @@ def judged(record: Record, verifier: VerifierRecord) -> str:
 
 
 def well(record: Record, verifier: VerifierRecord) -> bool | None:
-    """Whether the drill could pass with it; None where it was not measured."""
+    """Whether the drill could pass with it; None where that is not judged, or was not measured."""
     if not asked(record, verifier):
+        return None
+    if record.judge is Judge.DETECTED and verifier.ok:
         return None
     return agrees(record, verifier) and not never_accepts(record, verifier)
 

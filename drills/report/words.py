@@ -49,16 +49,16 @@ EVENTS: Mapping[EventKind, str] = MappingProxyType(
     }
 )
 
-_HUNDREDTHS_BELOW = 0.1
+_NOTHING_BELOW = 0.05
 _TENTHS_BELOW = 100.0
 _SECONDS_BELOW = 7200.0
 
 
 def span(seconds: float) -> str:
-    """A length of time as it is said: 0.04 s, 4.2 s, 62.3 s, 2 min 5 s, 3 h 10 min."""
+    """A length of time as it is said: 0.4 s, 4.2 s, 62.3 s, 2 min 5 s, 3 h 10 min."""
     sign, size = (_MINUS if seconds < 0 else "", abs(seconds))
-    if size < _HUNDREDTHS_BELOW:
-        return f"{sign}{size:.2f} s".replace("0.00 s", "0 s").replace(f"{_MINUS}0 s", "0 s")
+    if size < _NOTHING_BELOW:
+        return "0 s"
     if size < _TENTHS_BELOW:
         return f"{sign}{size:.1f}".removesuffix(".0") + " s"
     large, small, length = ("min", "s", 60) if size < _SECONDS_BELOW else ("h", "min", 3600)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drills.record import Alerts, AlertSeen, Point, Record, Times
+from drills.record import Alerts, AlertSeen, Event, EventKind, Point, Record, Times
 from drills.report.html import html
 from drills.report.markdown import code, markdown, target, text
 from drills.report.words import NOTHING
@@ -119,6 +119,16 @@ def test_a_verifier_that_fails_in_another_way_than_predicted_differs(rich: Recor
     assert "| 6.9 s | **differs** |" in written
 
 
+def test_what_comes_after_a_flush_is_no_part_of_the_measured_time(rich: Record) -> None:
+    (last,) = (verifier for verifier in rich.verifiers if verifier.name == "static-keys")
+    assert rich.clock_started
+    flush = Event(rich.clock_started + timedelta(seconds=9), EventKind.MOVE, "flush: one token for every verifier")
+
+    written = markdown(dataclasses.replace(rich, verifiers=(last,), events=(*rich.events, flush)))
+
+    assert "| never, within 8.3 s |" in written
+
+
 @pytest.mark.parametrize(("last_ok", "told"), [(True, False), (False, True)])
 def test_a_verifier_that_stays_out_after_the_fault_is_told(rich: Record, last_ok: bool, told: bool) -> None:
     first, *_ = rich.verifiers
@@ -127,7 +137,7 @@ def test_a_verifier_that_stays_out_after_the_fault_is_told(rich: Record, last_ok
     written = markdown(dataclasses.replace(rich, verifiers=(out,), recover_seconds=None))
 
     assert ("It was not seen to recover." in written) is told
-    assert ("| Time to recover | **never, within 7.5 s** |" in written) is told
+    assert ("| Time to recover | **not recovered** | refused to the end: pyjwt |" in written) is told
 
 
 def test_a_scenario_that_measures_nothing_tells_how_many_answers_were_refusals(rich: Record) -> None:

@@ -49,10 +49,10 @@ def _crowded(rich: Record, seconds: float) -> Record:
     start = rich.started
     events = tuple(
         Event(
-            start + timedelta(seconds=seconds * number / 240), kind, f"subject-{number % 60} does a thing, and another"
+            start + timedelta(seconds=seconds * number / 240), kind, f"subject-{number % 60} does {'a thing ' * length}"
         )
         for number in range(240)
-        for kind in (list(EventKind)[1:][number % 5],)
+        for kind, length in ((list(EventKind)[1:][number % 5], 1 + number % 9),)
     )
     many = tuple(dataclasses.replace(rich.verifiers[n % 12], name=f"verifier-{n}") for n in range(60))
     ended = start + timedelta(seconds=seconds)
