@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +98,8 @@ def key_set(http: Http, url: str, run: Callable[[Coroutine[Any, Any, Response]],
     def fetch(seconds: float) -> Served[Keys] | Outage:
         try:
             response = run(get(seconds))
-        except (ProbeFailure, httpx.HTTPError, httpx.InvalidURL, TimeoutError):
+        # Cancelled: the fleet has ended in the midst of the fetch, and nobody hears the answer any more.
+        except (ProbeFailure, httpx.HTTPError, httpx.InvalidURL, TimeoutError, CancelledError):
             return Outage.DEAD
         return _served(response)
 

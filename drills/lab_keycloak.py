@@ -24,8 +24,11 @@ _CLIENT, _OPERATOR = "KEYCLOAK_MACHINE_SECRET", "KEYCLOAK_OPERATOR_SECRET"
 
 
 @contextlib.contextmanager
-def start_keycloak_lab(workdir: Path, environ: Mapping[str, str]) -> Iterator[Lab]:
-    """Keycloak with the realm `oidcwatch`. `workdir` is an existing directory of the caller's for database and logs.
+def start_keycloak_lab(
+    workdir: Path, environ: Mapping[str, str], token_lifetime: int = TOKEN_LIFETIME
+) -> Iterator[Lab]:
+    """Keycloak with the realm `oidcwatch`. `workdir` is an existing directory of the caller's for database and logs;
+    `token_lifetime` as in `drills.lab`.
 
     It takes about 15 seconds, and ends with this process, however that ends. Raises sandbox.peers.MissingPart when
     Keycloak is not installed, PeerFailed when it does not start, drills.driver.DriverFailed when it cannot be set up.
@@ -49,9 +52,10 @@ def start_keycloak_lab(workdir: Path, environ: Mapping[str, str]) -> Iterator[La
                     SecretRef("env", _OPERATOR),
                     f"http://{LOOPBACK}:{proxy.control_port}",
                 )
-                AdminApi(admin, secrets_from(secrets)).put("", {"accessTokenLifespan": TOKEN_LIFETIME})
+                AdminApi(admin, secrets_from(secrets)).put("", {"accessTokenLifespan": token_lifetime})
                 secret = SecretRef("env", _CLIENT)
-                client = Client("machine", "machine", secret=secret, scopes=(), audience="orders")
+                # Its own, not the resource's: verifiers made for ID Tokens compare it with `azp` (OIDC Core §3.1.3.7).
+                client = Client("machine", "machine", secret=secret, scopes=(), audience="machine")
                 issuer = Issuer("keycloak", peer.issuer, clients=(client,), ca_file=certificates.ca_file)
                 yield Lab(Target(issuer, client, admin), {**environ, **secrets}, certificates.ca_file)
         finally:

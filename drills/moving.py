@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from pydantic import TypeAdapter
 
@@ -16,13 +18,17 @@ from drills.prediction import Observed, Outage, predict
 from drills.prediction_rotation import needed_lead
 from drills.record import EventKind, Phase
 from drills.running import Running
-from drills.scenario import Action, Generation, Hold, Measure, Move
+from drills.scenario import SLOW_SECONDS, Action, Generation, Hold, Measure, Move
 from drills.verifiers import Verifier
 
 ROW = TypeAdapter(Verifier)
 _SETTLE = 3  # polls before the first move: the curves begin with what is normal
 _AFTER = 5  # polls beyond the last thing that is predicted, to see that it lasts
 _ROUNDS = 4  # rounds of the probes within which a fault is to be seen
+_KINDS: Mapping[str, tuple[Outage | None, float]] = MappingProxyType(
+    {"timeout": (Outage.DEAD, math.inf), "error_body": (Outage.ERROR_BODY, 0.0)}
+)
+"""Ways in which the key set's endpoint fails that are not simply dead at once."""
 _ALERTS = 300.0  # seconds that alerts may take: cause alerts look at five minutes
 
 
@@ -52,20 +58,15 @@ def move_and_observe(run: Running, before: Snapshot) -> None:
 
 def _make(run: Running, number: int, move: Move, before: Snapshot) -> None:
     plan = run.plan
-    if move.starts:
-        now = _seen(run, move)
-        run.expected = _expectations(run, move.starts, now)
-        _write_prediction(run, now, run.expected)
-        run.window = _window(run)
+    now = _seen(run, move) if move.starts else None
     details = ", ".join(f"{name} {value}" for name, value in move.params.items())
     run.event(EventKind.MOVE, f"{move.action}: {details}" if details else move.action)
     life = run.old.expires - run.old.minted if run.old else plan.target.issuer.policy.max_token_lifetime
     plan.journal.write(Entry.MOVING, number=number, action=move.action, life=life)
     run.moved, run.new = True, None  # until there is one that was issued after the move
     plan.driver.do(move, before)
-    if move.starts:
-        run.clock = time.time()
-        plan.journal.write(Entry.CLOCK, measure=move.starts, started=run.clock)
+    if move.starts and now is not None:
+        _start_clock(run, move, move.starts, now)
     if move.action is Action.ANNOUNCE:
         run.announced = time.time()
     plan.journal.write(Entry.MOVED, number=number, action=move.action)
@@ -73,12 +74,28 @@ def _make(run: Running, number: int, move: Move, before: Snapshot) -> None:
         run.renew()
 
 
+def _start_clock(run: Running, move: Move, measure: Measure, now: Observed) -> None:
+    """From what was known before the move; but how long each verifier's last fetch is ago counts from here.
+
+    A provider may take seconds to make a key.
+    """
+    run.clock = time.time()
+    fetched = run.fleet.warmed if run.fleet else {}
+    run.expected = {
+        row.name: _expectation(run, row, max(0.0, run.clock - fetched[row.name]), move, measure, now)
+        for row in run.rows
+    }
+    run.window = _window(run)
+    _write_prediction(run, now, run.expected)
+    run.plan.journal.write(Entry.CLOCK, measure=measure, started=run.clock)
+
+
 def _hold(run: Running, move: Move) -> None:
     match move.hold:
         case Hold.ADOPTED:
             run.wait(_adoption(run) + 2 * run.plan.poll)
         case Hold.OVERLAP:
-            run.wait(min(max(0.0, run.last_of_old - time.time()) + run.plan.poll, run.plan.longest))
+            run.wait(max(0.0, run.last_of_old - time.time()) + run.plan.poll)
         case Hold.OBSERVED:
             _observe(run)
         case Hold.NONE:
@@ -139,8 +156,9 @@ def _window(run: Running) -> float:
 
 
 def _longest_expected(run: Running) -> float:
-    seconds = (expected.seconds for expected in run.expected.values())
-    return min(max((each for each in seconds if each is not None), default=0.0), run.plan.longest)
+    """Until when everything that is predicted has been answered."""
+    seconds = (each.seconds + each.waits for each in run.expected.values() if each.seconds is not None)
+    return min(max(seconds, default=0.0), run.plan.longest)
 
 
 def _adoption(run: Running) -> float:
@@ -151,37 +169,43 @@ def _adoption(run: Running) -> float:
 
 
 def _seen(run: Running, move: Move | None) -> Observed:
-    """What is known of the key set just before a move."""
-    now = run.plan.outside.observe()
-    kind = move.params.get("kind") if move is not None and move.action is Action.JWKS else None
+    """What is known of the key set just before a move, and what the move will make of its endpoint."""
+    outage, seconds = _failing(move)
     return Observed(
-        max_age=now.max_age,
-        fetch_seconds=float(move.params.get("seconds", 0.0)) if move is not None and kind == "slow" else 0.0,
-        outage=Outage.ERROR_BODY if kind == "error_body" else Outage.DEAD,
+        max_age=run.plan.outside.observe().max_age,
+        fetch_seconds=seconds,
+        outage=outage or Outage.DEAD,
         unknown_kids=Generation.NEW in run.plan.scenario.polls,
     )
 
 
-def _expectations(run: Running, measure: Measure, now: Observed) -> Mapping[str, Expected]:
-    warmed = run.fleet.warmed if run.fleet else {}
-    return {row.name: _expectation(run, row, warmed[row.name], measure, now) for row in run.rows}
+def _failing(move: Move | None) -> tuple[Outage | None, float]:
+    """How the endpoint fails after the move, and what a fetch takes then; a set that is only slow is still a set."""
+    if move is None or move.action is not Action.JWKS:
+        return None, 0.0
+    kind = move.params["kind"]
+    if kind == "slow":
+        return None, float(move.params.get("seconds", SLOW_SECONDS))
+    return _KINDS.get(kind, (Outage.DEAD, 0.0))
 
 
-def _expectation(run: Running, row: Verifier, warmed: float, measure: Measure, now: Observed) -> Expected:
+def _expectation(run: Running, row: Verifier, warmed: float, move: Move, measure: Measure, now: Observed) -> Expected:
+    """`warmed`: how many seconds before the clock started it fetched for the last time."""
     plan = run.plan
     if run.announced is not None and measure is Measure.ACCEPT:
         lead = needed_lead(predict(row, now))
         if lead.seconds is not None and time.time() - run.announced >= lead.seconds:
             return Expected(0.0, "it has had the time to fetch the key since that was announced")
+    outage, seconds = _failing(move)
     scene = Scene(
         measure=measure,
-        warmed=max(0.0, time.time() - warmed),
+        warmed=warmed,
         polls=plan.scenario.polls,
         poll=plan.poll,
         window=plan.longest,
         max_age=now.max_age,
-        outage=now.outage if measure is Measure.OUTAGE else None,
-        fetch_seconds=now.fetch_seconds,
+        outage=outage if measure is Measure.OUTAGE else None,
+        fetch_seconds=seconds,
     )
     return expect(row, scene)
 

@@ -14,6 +14,7 @@ from drills.outside import signs_with_published_key
 from drills.plan import NotReady
 from drills.record import Checked
 from drills.running import Running
+from drills.scenario import Hold
 from drills.watch import Watch
 from probes.classify import classify
 
@@ -65,6 +66,10 @@ def _tokens(run: Running) -> Iterator[Checked]:
         return
     left = run.old.expires - time.time()
     yield Checked("token", left > _SOON, f"tokens live for {left:.0f} s; over {_SOON:.0f} s are needed")
+    if any(move.hold is Hold.OVERLAP for move in run.plan.scenario.moves):
+        longest = run.plan.longest
+        text = f"the old key stays until its tokens have expired, after {left:.0f} s; {longest:.0f} s are allowed"
+        yield Checked("overlap", left <= longest, text if left <= longest else f"{text}: a longer --longest")
 
 
 def _verifiers(run: Running, parts: ExitStack) -> Iterator[Checked]:

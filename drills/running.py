@@ -19,13 +19,14 @@ from drills.progress import Progress, Standing, Tell
 from drills.record import AlertSeen, Detected, Event, EventKind, Phase
 from drills.scenario import Generation
 from drills.subject import Sample, Subject
-from drills.triage import triage
+from drills.triage import Cause, triage
 from drills.verifiers import Verifier
 from drills.watch import Sighting
 from probes.classify import classify
 
 _TICK = 0.2
 _TELL, _LOOK = 1.0, 2.0  # seconds between two words to those who watch, and two looks at alerts and abort rules
+_SAME = 15.0  # seconds for which one judgement of a token explains refusals
 _SPARE = 2.0  # seconds before `exp` from which a token proves nothing any more
 
 
@@ -87,6 +88,7 @@ class Running:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _refused: deque[tuple[str, Generation]] = field(default_factory=deque)
     _asked: set[tuple[str, Generation]] = field(default_factory=set)
+    _judged: tuple[Token, float, Cause] | None = None
     _pending: list[Event] = field(default_factory=list)
     _told: float = 0.0
     _looked: float = 0.0
@@ -231,8 +233,14 @@ class Running:
             if place in self._asked or token is None or token.spent or self.healed is not None:
                 continue
             self._asked.add(place)
-            cause = triage(token.value, self.plan.outside)
+            cause = self._cause_of(token)
             self.found(datetime.now(UTC), cause.reason, cause.stage, cause.owner, (), place[0])
+
+    def _cause_of(self, token: Token) -> Cause:
+        """One judgement serves all verifiers that refuse a token about the same time: it may take seconds."""
+        if self._judged is None or self._judged[0] is not token or time.monotonic() - self._judged[1] > _SAME:
+            self._judged = (token, time.monotonic(), triage(token.value, self.plan.outside))
+        return self._judged[2]
 
     def look(self) -> None:
         """Notes alerts that fire."""

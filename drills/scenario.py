@@ -11,6 +11,9 @@ from typing import Any
 from probes.model import Reason
 from probes.reasons import Owner
 
+SLOW_SECONDS = 6.0
+"""By which an endpoint is late in the kind `slow`: longer than jose and AWS STS wait, shorter than most."""
+
 
 class Action(StrEnum):
     """What can be done to a provider. Each driver says which of them it can do."""

@@ -37,7 +37,9 @@ def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord], log: 
         case Judge.AS_PREDICTED:
             for each in verifiers:
                 if not each.ok:
-                    yield f"{each.name}: {each.said}"
+                    yield each.said
+                elif _not_watched(scenario, each):
+                    yield f"{each.said}: a longer --longest shows it."
                 elif scenario.measures is Measure.ACCEPT and each.observed.accept is None:
                     yield f"{each.name} never accepted a token of the new key: it needs a restart or new settings."
         case Judge.DETECTED:
@@ -69,6 +71,12 @@ def _well(
         yield f"Every expected alert fired: {', '.join(alerts.expected)}."
     if alerts.unexpected:
         yield f"Nobody expected {', '.join(alerts.unexpected)}."
+
+
+def _not_watched(scenario: Scenario, each: VerifierRecord) -> bool:
+    """Whether something was predicted that was not waited for: that proves nothing."""
+    measure = scenario.measures
+    return measure is not None and each.predicted.of(measure) is not None and each.observed.of(measure) is None
 
 
 def _first(each: VerifierRecord) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from drills.scenario import Hold, Scenario
 from drills.target import Target
 from drills.verifiers import Verifier
 from oidcwatch.config_verifiers import table_with
@@ -16,6 +17,7 @@ from oidcwatch.settings import Settings
 
 DRILLS = "drills"
 """Folder of drills in `agent.data_dir`."""
+_BRIEF_TOKENS = 60  # seconds: for drills that wait until the old key's last token has expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +36,23 @@ class Place:
 
 
 @contextlib.contextmanager
-def lab_place(lab: Lab, environ: Mapping[str, str]) -> Iterator[Place]:
+def lab_place(lab: Lab, environ: Mapping[str, str], scenario: Scenario) -> Iterator[Place]:
     """Starts the provider for the length of the block.
 
     Raises sandbox.launch.SandboxError, sandbox.peers.peer.PeerFailed or OSError when it does not start.
     """
-    from drills.lab import start_sandbox_lab
+    from drills.lab import TOKEN_LIFETIME, start_sandbox_lab
 
+    waits = any(move.hold is Hold.OVERLAP for move in scenario.moves)
+    lifetime = _BRIEF_TOKENS if waits else TOKEN_LIFETIME
     with contextlib.ExitStack() as parts:
         if lab is Lab.SANDBOX:
-            started = parts.enter_context(start_sandbox_lab(environ))
+            started = parts.enter_context(start_sandbox_lab(environ, lifetime))
         else:
             from drills.lab_keycloak import start_keycloak_lab
 
             folder = parts.enter_context(tempfile.TemporaryDirectory(prefix="oidcwatch-drill-"))
-            started = parts.enter_context(start_keycloak_lab(Path(folder), environ))
+            started = parts.enter_context(start_keycloak_lab(Path(folder), environ, lifetime))
         secrets = tuple(value for name, value in started.environ.items() if environ.get(name) != value)
         yield Place(started.target, table_with(()), started.environ, secrets, practice=True)
 

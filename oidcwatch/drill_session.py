@@ -19,7 +19,7 @@ from drills.record import Checked, Record, to_json
 from drills.recovery import NotRestored
 from drills.report.clean import clean
 from drills.report.writing import write_report
-from oidcwatch.drill_call import CallError, DrillCall
+from oidcwatch.drill_call import CallError, DrillCall, scenario_named
 from oidcwatch.drill_live import Board, Show
 from oidcwatch.drill_places import Place, issuer_place, lab_place
 from oidcwatch.drill_plan import Talk, planned
@@ -99,7 +99,7 @@ class Session:
             yield issuer_place(call, self.settings, self.environ)
         elif call.lab is not None:
             show.say(f"starting {call.lab}")
-            with lab_place(call.lab, self.environ) as place:
+            with lab_place(call.lab, self.environ, scenario_named(call.scenario)) as place:
                 yield place
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from drills.driver import DriverFailed, Ready
 from drills.outside import Outside
-from drills.scenario import Action, Move
+from drills.scenario import SLOW_SECONDS, Action, Move
 from probes.metadata import require_endpoint
 from probes.model import ProbeFailure
 from sandbox.control_client import Control, ControlError
@@ -22,7 +22,7 @@ Rule = Mapping[str, Any]
 """One of `sandbox.proxyrules`, as JSON."""
 
 _DISCOVERY = r"/\.well-known/(openid-configuration|oauth-authorization-server)$"
-_EDGES = 2  # every second answer of the key set's endpoint is an old one
+_EDGES = 3  # every third answer of the key set's endpoint is an old one
 
 
 def _body(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,14 +39,14 @@ _KEY_SET: Mapping[str, Rule] = MappingProxyType(
         "html": MappingProxyType({"kind": "html"}),
         "error_body": MappingProxyType(_body({"error": "server_error", "error_description": "try again later"})),
         "empty": MappingProxyType(_body({"keys": []})),
-        "slow": MappingProxyType({"kind": "delay", "seconds": 6.0}),
+        "slow": MappingProxyType({"kind": "delay", "seconds": SLOW_SECONDS}),
     }
 )
 _TOKEN_ENDPOINT: Mapping[str, Rule] = MappingProxyType(
     {
         "5xx": MappingProxyType({**_UNAVAILABLE, "error": "server_error"}),
         "429": MappingProxyType({"kind": "status", "status": 429, "error": "slow_down", "retry_after": 1}),
-        "slow": MappingProxyType({"kind": "delay", "seconds": 6.0}),
+        "slow": MappingProxyType({"kind": "delay", "seconds": SLOW_SECONDS}),
     }
 )
 
