@@ -14,14 +14,13 @@ import threading
 
 def main(command: list[str]) -> int:
     """The command's exit code; 128 and the signal's number when one ended it, 127 when it cannot be started."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # The group's signals are the command's to answer. A handler, because to ignore would be inherited.
-        signal.signal(number, lambda *_: None)
     try:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - what our starter was given
     except OSError as error:
         print(f"{command[0]} cannot be started: {error.strerror}", file=sys.stderr)
         return 127
+    for number in (signal.SIGTERM, signal.SIGINT):  # whoever ends us means the command, and waits for its answer
+        signal.signal(number, lambda number, _: child.send_signal(number))
     threading.Thread(target=_end_with_input, daemon=True).start()
     code = child.wait()
     return code if code >= 0 else 128 - code

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from sandbox.peers import MissingPart, Peer, PeerFailed, start_keycloak, start_node_oidc_provider
+from sandbox.peers.process import running
 
 pytestmark = [pytest.mark.real, pytest.mark.process]
 
@@ -103,6 +104,20 @@ def test_a_provider_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> No
         time.sleep(0.05)
     assert running
     assert left == []
+
+
+def test_who_ends_the_leader_of_the_group_ends_the_command_and_gets_its_answer(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    program = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print(1); time.sleep(60)"
+    )
+    with running([sys.executable, "-u", "-c", program], environ={}, cwd=tmp_path, log=log) as process:
+        while not log.read_text():
+            time.sleep(0.02)
+
+        process.terminate()
+
+        assert process.wait(GRACE_SECONDS) == 7
 
 
 def test_a_command_that_is_interrupted_while_the_provider_starts_leaves_nothing(tmp_path: Path) -> None:
