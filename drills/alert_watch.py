@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 
 from alerts.model import SEVERITY
+from alerts.rotation import ROTATION_ALERTS
 from alerts.windows import Severity
 from drills.monitoring import Monitoring
 from drills.record import Alerts, AlertSeen
@@ -109,7 +110,12 @@ def summarise(expected: Collection[str], seen: Iterable[AlertSeen], *, agents: b
     """
     wanted = {*expected, *((ALWAYS,) if agents else ())}
     by_name: Mapping[str, AlertSeen] = {each.name: each for each in seen}
-    strange = (each for each in by_name.values() if each.name not in wanted and (each.notified or not alertmanager))
+    details = {alert.name for alert in ROTATION_ALERTS}  # name the broken rule of what another alert tells
+    strange = (
+        each
+        for each in by_name.values()
+        if each.name not in wanted and each.name not in details and (each.notified or not alertmanager)
+    )
     return Alerts(
         looked=True,
         expected=tuple(sorted(wanted)),

@@ -53,6 +53,7 @@ def record_of(log: Log, scenario: Scenario) -> Record:
         provider=str(opened.get("provider", "")),
         started=log.lines[0].at,
         clock_started=_time(clock),
+        flushed=_time(_flushed(log)),
         healed=_time(healed),
         ended=log.lines[-1].at,
         poll=float(opened.get("poll", 1.0)),
@@ -74,7 +75,7 @@ def record_of(log: Log, scenario: Scenario) -> Record:
 def _verifier(log: Log, scenario: Scenario, said: Mapping[str, Any]) -> VerifierRecord:
     row, measure, clock = ROW.validate_python(said["row"]), scenario.measures, _clock(log)
     samples = [sample for sample in log.samples if sample.verifier == row.name]
-    measured = _until(samples, _flushed(log) or _healed(log))
+    measured = _until(samples, _end_of_measure(log))
     came = observed(measured, measure, clock) if measure and clock is not None else None
     bounds = Times(**said["bounds"])
     expected = Expected(said["expected"], said["why"], said["known"])
@@ -100,6 +101,7 @@ def _verifier(log: Log, scenario: Scenario, said: Mapping[str, Any]) -> Verifier
         ok=ok,
         said=text,
         why=expected.why or _whys(said, measure),
+        known=expected.known,
         recovered=_recovered(log, scenario, samples),
         refusals=refusals(samples),
         curve=points(samples, zero),
@@ -150,6 +152,12 @@ def _clock(log: Log) -> float | None:
 def _marked(log: Log, name: str) -> float | None:
     """The time that some entry gives under this name."""
     return next((float(line.said[name]) for line in log.lines if name in line.said), None)
+
+
+def _end_of_measure(log: Log) -> float | None:
+    """POSIX time from which answers say nothing of the fault any more: it may be over before that is known."""
+    restoring = log.all(Entry.RESTORING)
+    return _flushed(log) or (restoring[0].at.timestamp() if restoring else _healed(log))
 
 
 def _healed(log: Log) -> float | None:

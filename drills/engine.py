@@ -6,9 +6,9 @@ import threading
 from contextlib import ExitStack
 
 from drills.assemble import record_of
-from drills.journal import DrillOpen, Entry, read_log
+from drills.journal import Entry, read_log
 from drills.moving import foresee, move_and_observe
-from drills.plan import NotReady, Plan
+from drills.plan import Plan
 from drills.preflight import preflight
 from drills.progress import Tell
 from drills.record import Phase, Record
@@ -48,8 +48,9 @@ def _run(run: Running) -> Record:
         run.enter(Phase.PREFLIGHT)
         try:
             preflight(run, parts, watch)
-        except NotReady as not_ready:
-            plan.journal.write(Entry.ENDED, ending=f"it was not begun: {not_ready}")
+        except BaseException as error:
+            free_agents(plan.journal, plan.tell_agents)
+            plan.journal.write(Entry.ENDED, ending=f"it was not begun: {ended(error)}")
             raise
         _drill(run, parts)
     run.enter(Phase.REPORT)
@@ -62,29 +63,19 @@ def _drill(run: Running, parts: ExitStack) -> None:
     plan = run.plan
     try:
         foresee(run)
-        _tell_agents(run)
         if run.fleet is not None:
             parts.enter_context(run.fleet.polling(run.tokens, plan.poll, run.sink))
         if run.before is not None:
             move_and_observe(run, run.before)
     except BaseException as error:
-        run.ending = ended(run, error)
+        run.ending = ended(error)
         if not isinstance(error, Exception):
             raise
     finally:
         try:
             recover(run)
         finally:
-            if read_log(plan.journal.folder).agents_told:
-                free_agents(plan.journal, plan.tell_agents)
-
-
-def _tell_agents(run: Running) -> None:
-    """Agents count what they see from now on as the drill's. Raises NotReady when one of them cannot be told."""
-    run.plan.journal.write(Entry.AGENTS_TOLD)
-    told = run.plan.tell_agents(True)
-    if not all(ready.ok for ready in told):
-        raise DrillOpen("; ".join(f"{ready.name}: {ready.text}" for ready in told if not ready.ok))
+            free_agents(plan.journal, plan.tell_agents)
 
 
 def _open(run: Running) -> None:

@@ -117,7 +117,7 @@ def configured(row: Verifier, canary: Canary, shorten: Mapping[str, float]) -> t
         bounds = setting.bounds
         given = row.ttl if bounds is Time.TTL else row.cooldown
         seconds = min(_number(given, setting.default_seconds), wished.get(bounds, math.inf))
-        times[bounds.value] = max(seconds, setting.least_seconds)
+        times[bounds.value] = float(max(seconds, setting.least_seconds))
         if times[bounds.value] != setting.default_seconds:
             options.update(canary.shortened(**{bounds.value: seconds}))
     return _with_times(row, times), options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import re
 import secrets
@@ -18,6 +19,7 @@ from typing import IO, Any, Self
 from drills.scenario import Generation
 from drills.subject import Sample
 
+log = logging.getLogger(__name__)
 JOURNAL, SAMPLES = "journal.jsonl", "samples.jsonl"
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9-]+-[0-9a-f]{4}")
 
@@ -174,7 +176,10 @@ class Log:
 
 
 def read_log(folder: Path) -> Log:
-    """Raises OSError. A last line that a crash cut short is left out: what it was about to say has not happened."""
+    """Raises OSError, and KeyError, TypeError or ValueError for what this release did not write.
+
+    A last line that a crash cut short is left out: what it was about to say has not happened.
+    """
     lines = tuple(
         Line(datetime.fromisoformat(said["at"]), Entry(said["entry"]), said) for said in _objects(folder / JOURNAL)
     )
@@ -193,8 +198,17 @@ def drills_in(root: Path) -> tuple[Path, ...]:
 
 
 def unfinished_in(root: Path) -> tuple[Log, ...]:
-    """Drills that left something to do, oldest first; those that are running now among them."""
-    return tuple(log for folder in drills_in(root) if (log := read_log(folder)).unfinished)
+    """Drills that left something to do, oldest first; those that are running now among them.
+
+    One whose journal another release wrote, or something has damaged, is named in the log and left out.
+    """
+    logs: list[Log] = []
+    for folder in drills_in(root):
+        try:
+            logs.append(read_log(folder))
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("the journal of %s cannot be read: %s", folder.name, error)
+    return tuple(each for each in logs if each.unfinished)
 
 
 def is_running(folder: Path) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import jwt
 
@@ -27,10 +28,12 @@ from sandbox.loopthread import LoopThread, loop_thread
 
 _SECONDS = 30.0
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Synchronous, for any thread. Methods raise what probes raise: see `probes.classify`."""
+    """Synchronous, for any thread. Methods raise what probes raise: see `probes.classify`; TimeoutError after half a minute."""
 
     issuer: Issuer
     client: Client
@@ -46,11 +49,11 @@ class Outside:
 
     def mint(self) -> str:
         """A new access token by client credentials (RFC 6749 §4.4)."""
-        return self._loop.run(self._mint())
+        return self._loop.run(_soon(self._mint()))
 
     def keys(self) -> KeySet:
         """The key set as it is served now."""
-        return self._loop.run(sample_keys(self.http, self.metadata, Steps(), {}))
+        return self._loop.run(_soon(sample_keys(self.http, self.metadata, Steps(), {})))
 
     def observe(self) -> Observed:
         """How long the key set may be cached now, and what a fetch of it takes."""
@@ -69,6 +72,12 @@ def look_from_outside(issuer: Issuer, client: Client, http: Http, secrets: Secre
     with loop_thread("outside") as loop:
         metadata = loop.run(discover(http, Check(issuer, "jwks"), Steps()))
         yield Outside(issuer, client, http, secrets, metadata, loop)
+
+
+async def _soon(work: Coroutine[Any, Any, T]) -> T:
+    """A provider under a drill may hang."""
+    async with asyncio.timeout(_SECONDS):
+        return await work
 
 
 async def observe_key_set(issuer: Issuer, http: Http) -> Observed:

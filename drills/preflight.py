@@ -26,6 +26,8 @@ def preflight(run: Running, parts: ExitStack, watch: Watch) -> None:
     checks = [*_provider(run), *_others(run)]
     if all(check.ok for check in checks):
         checks += [*_tokens(run), *_verifiers(run, parts), *_probes(watch), *_users(run)]
+    if all(check.ok for check in checks):
+        checks += _agents(run)  # last: what they see from now on counts as the drill's
     run.plan.journal.write(Entry.CHECKED, checks=[asdict(check) for check in checks])
     if not all(check.ok for check in checks):
         raise NotReady(tuple(checks))
@@ -108,6 +110,11 @@ def _users(run: Running) -> tuple[Checked, ...]:
     """Budgets, abort rules and pages, where Prometheus watches."""
     plan = run.plan
     return tuple(_checked(ready) for ready in (plan.guard.budget() if plan.guard else ()))
+
+
+def _agents(run: Running) -> tuple[Checked, ...]:
+    run.plan.journal.write(Entry.AGENTS_TOLD)
+    return tuple(_checked(ready) for ready in run.plan.tell_agents(True))
 
 
 def _tried(name: str, look: Callable[[], tuple[Ready, ...]]) -> tuple[Ready, ...]:

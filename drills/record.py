@@ -103,6 +103,8 @@ class VerifierRecord:
     """The judgement in a sentence; for a difference from the prediction it says why there is one."""
     why: str
     """Why this was predicted."""
+    known: bool
+    """Whether anybody knows what to predict; None in `predicted` means never only then."""
     recovered: float | None
     """Seconds from the end of the fault until it accepted every token again; None when it never refused or never did."""
     refusals: tuple[str, ...]
@@ -166,6 +168,8 @@ class Record:
     started: datetime
     clock_started: datetime | None
     """Zero of the curves; None when the drill did not come so far."""
+    flushed: datetime | None
+    """When every verifier was given a token of the new key so that it drops the old one; None when that was not done."""
     healed: datetime | None
     """When the recovery was done; None when there was none."""
     ended: datetime

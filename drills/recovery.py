@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from drills.driver import Driver, DriverFailed, Ready, Snapshot
 from drills.journal import Entry, Journal, Log, read_log
 from drills.outside import Outside, signs_with_published_key
+from drills.plan import NotReady
 from drills.record import EventKind, Phase
 from drills.running import Ended, Running
 from drills.scenario import Generation
@@ -43,7 +44,12 @@ def recover(run: Running) -> None:
 
 
 def free_agents(journal: Journal, tell_agents: Callable[[bool], tuple[Ready, ...]]) -> None:
-    """Agents count the issuer's runs as real ones again. One that cannot be told ends the drill by itself, later."""
+    """Agents that were told of the drill count the issuer's runs as real ones again.
+
+    One that cannot be told ends the drill by itself, later.
+    """
+    if not read_log(journal.folder).agents_told:
+        return
     told = tell_agents(False)
     journal.write(Entry.AGENTS_FREED, agents=[f"{ready.name}: {ready.text}" for ready in told])
 
@@ -68,8 +74,7 @@ def settle(left: Leftover) -> Log:
     keeps = bool(log.opened.get("keeps")) and log.last(Entry.RESTORING) is None and _came_to_an_end(log)
     if log.touched and log.before is not None and not keeps:
         _undo(left.journal, left.driver, left.outside, log.before)
-    if log.agents_told:
-        free_agents(left.journal, left.tell_agents)
+    free_agents(left.journal, left.tell_agents)
     if log.uncleaned and log.before is not None and (left.forgets_at_once or time.time() >= _due(log)):
         left.driver.clean(log.before, keep_new=keeps)
         left.journal.write(Entry.CLEANED)
@@ -158,9 +163,9 @@ def _due(log: Log) -> float:
     return (restored.at.timestamp() if restored else time.time()) + max(lives, default=0.0)
 
 
-def ended(run: Running, error: BaseException) -> str:
+def ended(error: BaseException) -> str:
     """Why a drill was aborted, in a sentence."""
-    if isinstance(error, Ended | DriverFailed | NotRestored):
+    if isinstance(error, Ended | DriverFailed | NotReady | NotRestored):
         return str(error)
     failure = classify(error) if isinstance(error, Exception) else None
     return f"{failure.reason}: {failure.detail}" if failure else f"it was interrupted ({type(error).__name__})"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drills.record import EventKind, Record, VerifierRecord
+from datetime import datetime
+
+from drills.record import Record, VerifierRecord
 from drills.scenario import Generation, Judge, Measure
 
 
@@ -43,16 +45,13 @@ def measured_until(record: Record) -> float | None:
 
     A flush ends it as well as the end of the fault: a token of the new key makes verifiers fetch.
     """
-    zero = record.clock_started or record.started
-    flushed = (
-        (event.at - zero).total_seconds()
-        for event in record.events
-        if event.kind is EventKind.MOVE and event.text.startswith("flush")
-    )
-    return next(flushed, fault_ended(record))
+    return fault_ended(record) if record.flushed is None else _since_zero(record, record.flushed)
 
 
 def fault_ended(record: Record) -> float | None:
     """Seconds from the report's zero until the provider was as before, or as it is to stay; None when it never was."""
-    zero = record.clock_started or record.started
-    return None if record.healed is None else (record.healed - zero).total_seconds()
+    return None if record.healed is None else _since_zero(record, record.healed)
+
+
+def _since_zero(record: Record, moment: datetime) -> float:
+    return (moment - (record.clock_started or record.started)).total_seconds()

@@ -46,7 +46,8 @@ def predicted_text(record: Record, verifier: VerifierRecord) -> str:
     if record.measure is None:
         return NOTHING
     predicted = verifier.predicted.of(record.measure)
-    return "never" if predicted is None else span(predicted)
+    never = "never" if verifier.known else "nobody knows"
+    return never if predicted is None else span(predicted)
 
 
 def observed_text(record: Record, verifier: VerifierRecord) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import jwt
@@ -52,9 +53,9 @@ class Staging:
         folders = drills_in(self.out)
         return read_log(folders[-1]) if folders else None
 
-    def killed_at(self, entry: Entry, phase: str = "") -> Log:
+    def killed_at(self, entry: Entry, phase: str = "", scenario: str = "zero-lead") -> Log:
         """Runs a drill and kills it the moment its journal has such an entry."""
-        with self.start("run", "zero-lead", "--issuer", "staging", "--yes", *_RUN) as drill:
+        with self.start("run", scenario, "--issuer", "staging", "--yes", *_RUN) as drill:
             deadline = time.monotonic() + _SECONDS
             while not self._reached(entry, phase):
                 assert drill.poll() is None, drill.communicate()[0]
@@ -69,10 +70,17 @@ class Staging:
         log = self.log()
         return log is not None and any(line.said.get("phase", "") == phase for line in log.all(entry))
 
+    def discovery(self) -> dict[str, Any]:
+        """The document that applications read."""
+        known: dict[str, Any] = httpx.get(
+            f"{self.sandbox.issuer}/.well-known/openid-configuration", trust_env=False
+        ).json()
+        return known
+
     def signing(self) -> tuple[str, frozenset[str]]:
         """The kid of a token that is issued now, and the kids that are published."""
+        known = self.discovery()
         with httpx.Client(trust_env=False) as http:
-            known = http.get(f"{self.sandbox.issuer}/.well-known/openid-configuration").json()
             client = self.sandbox.clients["machine"]
             answer = http.post(
                 known["token_endpoint"],
@@ -150,6 +158,17 @@ def test_abort_after_a_kill_leaves_the_provider_signing_with_a_published_key(
     assert not (log := read_log(staging.out / killed.id)).touched
     assert not log.agents_told
     assert log.last(Entry.ENDED) is not None
+
+
+def test_a_provider_that_no_longer_names_its_issuer_is_brought_back(staging: Staging) -> None:
+    staging.killed_at(Entry.PHASE, "observe", "issuer-change")
+    broken = staging.discovery()
+
+    code, said = staging.call("abort")
+
+    assert broken["issuer"] != staging.sandbox.issuer
+    assert code == 0, said
+    assert staging.discovery()["issuer"] == staging.sandbox.issuer
 
 
 def test_a_second_abort_has_nothing_to_do(staging: Staging) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drills.record import Alerts, AlertSeen, Event, EventKind, Point, Record, Times
+from drills.record import Alerts, AlertSeen, Point, Record, Times
 from drills.report.html import html
 from drills.report.markdown import code, markdown, target, text
 from drills.report.words import NOTHING
@@ -122,9 +122,9 @@ def test_a_verifier_that_fails_in_another_way_than_predicted_differs(rich: Recor
 def test_what_comes_after_a_flush_is_no_part_of_the_measured_time(rich: Record) -> None:
     (last,) = (verifier for verifier in rich.verifiers if verifier.name == "static-keys")
     assert rich.clock_started
-    flush = Event(rich.clock_started + timedelta(seconds=9), EventKind.MOVE, "flush: one token for every verifier")
+    flushed = rich.clock_started + timedelta(seconds=9)
 
-    written = markdown(dataclasses.replace(rich, verifiers=(last,), events=(*rich.events, flush)))
+    written = markdown(dataclasses.replace(rich, verifiers=(last,), flushed=flushed))
 
     assert "| never, within 8.3 s |" in written
 
