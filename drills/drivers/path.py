@@ -22,7 +22,7 @@ Rule = Mapping[str, Any]
 """One of `sandbox.proxyrules`, as JSON."""
 
 _DISCOVERY = r"/\.well-known/(openid-configuration|oauth-authorization-server)$"
-_EDGES = 3  # every third answer of the key set's endpoint is an old one
+_EDGES = 3  # every third answer is an old one; two would stay in step with a verifier that fetches twice a round
 
 
 def _body(document: Mapping[str, Any]) -> dict[str, Any]:
