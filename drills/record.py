@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -103,7 +103,7 @@ class VerifierRecord:
     """The judgement in a sentence; for a difference from the prediction it says why there is one."""
     why: str
     """Why this was predicted."""
-    known: bool
+    known: bool = field(default=True, kw_only=True)
     """Whether anybody knows what to predict; None in `predicted` means never only then."""
     recovered: float | None
     """Seconds from the end of the fault until it accepted every token again; None when it never refused or never did."""
@@ -168,7 +168,7 @@ class Record:
     started: datetime
     clock_started: datetime | None
     """Zero of the curves; None when the drill did not come so far."""
-    flushed: datetime | None
+    flushed: datetime | None = field(default=None, kw_only=True)
     """When every verifier was given a token of the new key so that it drops the old one; None when that was not done."""
     healed: datetime | None
     """When the recovery was done; None when there was none."""

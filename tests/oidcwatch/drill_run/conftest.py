@@ -164,13 +164,13 @@ def record() -> Callable[..., Record]:
         started = STARTED + timedelta(days=days)
         verifier = VerifierRecord(
             "pyjwt", "2.10.1", Kind.CANARY, "Python", Times(2.0), Times(3.0), Times(2.4), True, "as predicted", "why",
-            True, None, (), (),
+            None, (), (),
         )  # fmt: skip
         return Record(
             id=f"{started:%Y%m%dT%H%M%SZ}-zero-lead-4f2a", scenario="zero-lead", title="A new key signs at once",
             why="It happens.", judge=Judge.AS_PREDICTED, measure=Measure.ACCEPT, issuer="staging",
             url="https://login.acme.example", provider="sandbox", started=started,
-            clock_started=started + timedelta(seconds=5), flushed=None, healed=None, ended=started + timedelta(seconds=30), poll=1.0,
+            clock_started=started + timedelta(seconds=5), healed=None, ended=started + timedelta(seconds=30), poll=1.0,
             verdict=verdict, because=(because,), preflight=(), events=(Event(started, EventKind.PHASE, "preflight"),), verifiers=(verifier,), detected=(),
             alerts=Alerts(), detect_seconds=1.5, page_seconds=None, recover_seconds=None, runbook=(), follow_ups=(),
         )  # fmt: skip
