@@ -70,7 +70,7 @@ generate: $(READY) ## Write everything that is generated and committed anew: exa
 	  $(BIN)/oidcwatch generate $$kind -c examples/$$name.yaml -o examples/generated/$$name | tail -1; \
 	done; done
 	$(BIN)/oidcwatch docs --write
-	OIDCWATCH_WRITE_GOLDEN=1 $(BIN)/pytest -q -k golden tests/alerts tests/dashboards tests/runbooks
+	OIDCWATCH_WRITE_GOLDEN=1 $(BIN)/pytest -q -k golden tests/alerts tests/dashboards tests/drills/report tests/runbooks
 
 .PHONY: real
 real: $(READY) parts ## Start Keycloak and node-oidc-provider and run their examples against them

@@ -25,7 +25,12 @@ from sandbox.launch import Sandbox, start_sandbox
 pytestmark = pytest.mark.process
 
 _SECONDS = 60.0
-_RUN = (*("--verifier", "pyjwt", "--emulate", "pyjwt"), *("--poll", "200ms", "--ttl", "3s", "--cooldown", "1s"))
+_RUN = (
+    *("--verifier", "pyjwt", "--emulate", "pyjwt"),
+    *("--poll", "200ms", "--ttl", "3s", "--cooldown", "1s"),
+    "--longest",
+    "4s",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,42 +69,6 @@ def test_an_interrupt_rolls_back_before_the_drill_ends(configured: Any) -> None:
     assert [row["verdict"] for row in configured.records(configured.kept)] == ["aborted"]
 
 
-def test_after_a_kill_the_next_abort_brings_the_provider_back(configured: Any) -> None:
-    before = signing(configured)
-    drill = configured.start("run", "early-removal", "--issuer", "staging", "--yes", *SHORT)
-    drill.until("phase: observe")
-    drill.kill()
-    broken = signing(configured)
-
-    refused = configured.run("run", "zero-lead", "--issuer", "staging", "--yes", *SHORT)
-    code, out, err = configured.run("abort")
-
-    assert broken[0] != before[0]
-    assert refused[0] == Ending.NOT_RUN
-    assert "was cut short: oidcwatch drill abort" in refused[1]
-    assert code == 0, err
-    assert signing(configured)[0] == before[0]
-    assert before[0] in signing(configured)[1]
-    assert "report: " in out
-    assert [row["verdict"] for row in configured.records(configured.kept)] == ["aborted"]
-
-
-def test_resume_brings_the_provider_back_and_runs_the_drill_again(configured: Any) -> None:
-    before = signing(configured)
-    drill = configured.start(
-        "run", "zero-lead", "--issuer", "staging", "--verifier", "go-oidc", "--emulate", "go-oidc", "--yes", *SHORT
-    )
-    drill.until("phase: observe")
-    drill.kill()
-
-    code, out, err = configured.run("resume", "--yes")
-
-    assert code == Ending.PASSED, err
-    assert "Passed: " in out
-    assert signing(configured)[0] == before[0]
-    assert [row["verdict"] for row in configured.records(configured.kept)] == ["aborted", "pass"]
-
-
 def test_a_provider_that_does_not_answer_is_told_and_nothing_is_kept(configured: Any) -> None:
     text = (configured.folder / "oidcwatch.yaml").read_text()
     (configured.folder / "oidcwatch.yaml").write_text(text.replace(configured.sandbox.issuer, "https://127.0.0.1:9"))
