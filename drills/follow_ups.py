@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from drills.journal import Log
+from drills.journal import Entry, Log
+from drills.moving import ROW
+from drills.prediction import flushes
 from drills.record import Alerts, VerifierRecord
 from drills.recovery import clean_due
 from drills.scenario import Measure, Scenario
@@ -20,7 +22,7 @@ def follow_ups(log: Log, scenario: Scenario, verifiers: Sequence[VerifierRecord]
     """Sentences, the most pressing first."""
     return (
         *_of_provider(log),
-        *_of_verifiers(scenario, verifiers),
+        *_of_verifiers(scenario, verifiers, _flushable(log)),
         *_of_alerts(alerts),
         *_of_emulated(verifiers),
     )
@@ -37,15 +39,23 @@ def _of_provider(log: Log) -> Iterator[str]:
         yield f"Agents may still take the issuer's runs for a drill's: oidcwatch drill abort {log.id}"
 
 
-def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord]) -> Iterator[str]:
+def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord], flushable: frozenset[str]) -> Iterator[str]:
     measure = scenario.measures
     for each in verifiers:
         if measure is Measure.ACCEPT and each.observed.accept is None:
             yield f"Restart {each.name} before a new key signs, or make it fetch the key set again."
         elif measure is Measure.REJECT and each.observed.reject is None:
-            yield f"In an emergency restart {each.name}: it went on accepting a removed key."
+            way = "send each process one token of a new key, or restart it" if each.name in flushable else "restart it"
+            yield f"{each.name} went on accepting a removed key: in an emergency {way}."
         elif not each.ok:
             yield f"Find out why {each.name} did not do what was predicted: {each.said}"
+
+
+def _flushable(log: Log) -> frozenset[str]:
+    """Verifiers that a token with an unknown kid rids of a removed key."""
+    predicted = log.last(Entry.PREDICTED)
+    rows = (ROW.validate_python(said["row"]) for said in (predicted.said["verifiers"] if predicted else ()))
+    return frozenset(row.name for row in rows if flushes(row))
 
 
 def _of_alerts(alerts: Alerts) -> Iterator[str]:
