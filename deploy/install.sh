@@ -13,7 +13,8 @@ tests=(
   libnss3-tools              # certutil: private authorities for the browser
   tinyproxy microsocks       # real egress proxies
   prometheus-blackbox-exporter  # benchmarks
-  apache2 libapache2-mod-auth-openidc faketime  # canaries: a relying party that caches keys; days in seconds
+  apache2 libapache2-mod-auth-openidc libapache2-mod-oauth2  # canaries: verifiers that cache keys
+  faketime                   # days in seconds
   iproute2 mount util-linux  # network namespaces and mounts: cut networks, full disks
   curl ca-certificates
 )

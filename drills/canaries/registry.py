@@ -67,7 +67,7 @@ _JAVA = (
     *("java", "-Xshare:auto", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx96m"),
     *("-cp", "{part}/target/classes:{part}/target/lib/*"),
 )
-_APACHE = "apt-get install --no-install-recommends apache2 libapache2-mod-auth-openidc"
+_APT = "apt-get install --no-install-recommends"
 
 _ROWS = (
     Canary(
@@ -127,9 +127,17 @@ _ROWS = (
     Canary(
         "mod-auth-openidc",
         "C",
-        (*_PYTHON, "drills.canaries.apache_canary"),
+        (*_PYTHON, "drills.canaries.mod_auth_openidc_canary"),
         settings=(Setting("OIDCJWKSRefreshInterval", Time.TTL, 3600, least_seconds=300),),
-        needs=_APACHE,
+        needs=f"{_APT} apache2 libapache2-mod-auth-openidc",
+    ),
+    Canary(
+        "mod-oauth2",
+        "C",
+        (*_PYTHON, "drills.canaries.mod_oauth2_canary"),
+        # Whole seconds.
+        settings=(Setting("jwks_uri.expiry", Time.TTL, 24 * 3600, least_seconds=1),),
+        needs=f"{_APT} apache2 libapache2-mod-oauth2",
     ),
 )
 

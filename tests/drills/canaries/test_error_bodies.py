@@ -14,7 +14,7 @@ from drills.verifiers import ErrorBody, verifiers
 
 pytestmark = pytest.mark.process
 
-EMPTIED = ("go-oidc", "authlib", "keyfunc")
+EMPTIED = ("go-oidc", "authlib", "keyfunc", "mod-oauth2")
 FETCH_AND_KEEP = ("node-jwks-rsa", "nimbus-jwk-source", "mod-auth-openidc")
 
 Start = Callable[..., AbstractContextManager[RunningCanary]]

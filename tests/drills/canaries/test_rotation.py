@@ -17,10 +17,11 @@ from drills.canaries.registry import CANARIES, Canary
 pytestmark = pytest.mark.process
 
 SHORT, SHORTER = 0.6, 0.3  # seconds; Nimbus wants the cooldown below the time to live
-FETCH_AT_ONCE = ("authlib", "node-jwks-rsa", "go-oidc", "spring-nimbus", "mod-auth-openidc")
+FETCH_AT_ONCE = ("authlib", "node-jwks-rsa", "go-oidc", "spring-nimbus", "mod-auth-openidc", "mod-oauth2")
+FLUSH = ("mod-auth-openidc", "mod-oauth2")
 ONE_FETCH_FREE = ("keyfunc", "nimbus-jwk-source")
 COOL_DOWN = ("pyjwt", "jose", "openid-client")
-FORGET = ("pyjwt", "jose", "node-jwks-rsa", "nimbus-jwk-source")
+FORGET = ("pyjwt", "jose", "node-jwks-rsa", "nimbus-jwk-source", "mod-oauth2")
 
 Start = Callable[..., AbstractContextManager[RunningCanary]]
 Until = Callable[[RunningCanary, str, bool], Verdict]
@@ -56,6 +57,21 @@ def test_a_library_without_cooldown_accepts_every_new_key_at_once(
             verdicts.append(canary.check(provider.token()))
 
     assert [verdict.error for verdict in verdicts] == ["", ""]
+
+
+@pytest.mark.parametrize("name", FLUSH)
+def test_a_token_of_the_new_key_makes_a_module_of_apache_refuse_tokens_of_the_removed_one(
+    name: str, provider: Provider, start_canary: Start
+) -> None:
+    with start_canary(CANARIES[name]) as canary:
+        of_the_old_key = provider.token()
+        before = canary.check(of_the_old_key)
+        provider.rotate()
+        until_then = canary.check(of_the_old_key)
+        canary.check(provider.token())
+        after = canary.check(of_the_old_key)
+
+    assert [before.ok, until_then.ok, after.ok] == [True, True, False]
 
 
 @pytest.mark.parametrize("name", ONE_FETCH_FREE)

@@ -1,4 +1,4 @@
-"""Verifies with mod_auth_openidc as the resource server of an Apache of its own, which ends with this process."""
+"""Verifies with a module of Apache, in a resource server of its own that ends with this process."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from drills.canaries.protocol import Target, Verify, serve, target_of_arguments
 
-_TEMPLATE = Path(__file__).parent / "apache" / "httpd.conf"
+_TEMPLATES = Path(__file__).parent / "apache"
 _MODULES = Path("/usr/lib/apache2/modules")
-_MODULE = "mod_auth_openidc.so"
 _CA_FILE = "ca.pem"
 _START_SECONDS = 20.0
 _GRACE_SECONDS = 2.0
@@ -29,16 +29,35 @@ _REQUEST_SECONDS = 35.0
 _UNSAFE = re.compile(r"[\s\"'\\<>]")  # would end a word of the configuration
 
 
-def configuration(target: Target, directory: Path, port: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module of Apache that verifies tokens."""
+
+    name: str
+    """Of its file, of its part of the configuration in `apache/`, and in its own text, where its version follows."""
+    options: Callable[[Target, Path | None], str]
+    """What stands for `{options}` in its part: the settings of the target, and that it trusts the CA in the file if
+    there is one. Raises ValueError for a target that it does not take.
+    """
+
+    @property
+    def file(self) -> Path:
+        """Where Debian puts it."""
+        return _MODULES / f"{self.name}.so"
+
+    def version(self) -> str:
+        """As it names itself in its own text; the package manager is not asked, it may not be Debian's."""
+        found = re.search(rf"{self.name}-(\d[\d.]*)".encode(), self.file.read_bytes())
+        return found[1].decode() if found else "unknown"
+
+
+def configuration(module: Module, target: Target, directory: Path, port: int) -> str:
     """The text of httpd.conf. Raises ValueError for what the module would not take, or would misread."""
-    if not target.jwks_uri.startswith("https://"):
-        raise ValueError(f"mod_auth_openidc takes a jwks_uri with https only, got {target.jwks_uri}")
     for value in (target.issuer, target.jwks_uri, target.audience, *target.settings):
         if _UNSAFE.search(value):
             raise ValueError(f"this cannot stand in a configuration of Apache: {value!r}")
-    options = [f"{name} {int(value)}" for name, value in target.settings.items()]
-    options += [f"OIDCCABundlePath {directory / _CA_FILE}"] if target.ca_file else []
-    return _TEMPLATE.read_text(encoding="utf-8").format(
+    parts = ("httpd.conf", f"{module.name}.conf")
+    return "\n".join((_TEMPLATES / part).read_text(encoding="utf-8") for part in parts).format(
         directory=directory,
         port=port,
         modules=_MODULES,
@@ -47,16 +66,16 @@ def configuration(target: Target, directory: Path, port: int) -> str:
         jwks_uri=target.jwks_uri,
         issuer=target.issuer,
         audience=target.audience,
-        options="\n".join(options),
+        options=module.options(target, directory / _CA_FILE if target.ca_file else None),
     )
 
 
 @contextlib.contextmanager
-def apache(target: Target) -> Iterator[str]:
+def apache(module: Module, target: Target) -> Iterator[str]:
     """The address of a resource server that lives for the length of the block. Raises RuntimeError when it does not start."""
     program = shutil.which("apache2", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin")))
-    if program is None or not (_MODULES / _MODULE).exists():
-        raise RuntimeError("apache2 or mod_auth_openidc is not installed")
+    if program is None or not module.file.exists():
+        raise RuntimeError(f"apache2 or {module.name} is not installed")
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="oidcwatch-canary-") as name:
         directory = Path(name)
@@ -65,7 +84,7 @@ def apache(target: Target) -> Iterator[str]:
             (directory / _CA_FILE).write_bytes(target.ca_file.read_bytes())
         (directory / "htdocs").mkdir()
         (directory / "htdocs" / "index.txt").write_text("accepted\n")
-        (directory / "httpd.conf").write_text(configuration(target, directory, port))
+        (directory / "httpd.conf").write_text(configuration(module, target, directory, port))
         command = [program, "-f", str(directory / "httpd.conf"), "-DFOREGROUND"]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:  # noqa: S603 - a constant program and a file of ours
             try:
@@ -110,22 +129,12 @@ def verifier(address: str) -> Verify:
     return verify
 
 
-def module_version() -> str:
-    """As the module names itself in its own text; the package manager is not asked, it may not be Debian's."""
-    found = re.search(rb"mod_auth_openidc-(\d[\d.]*)", (_MODULES / _MODULE).read_bytes())
-    return found[1].decode() if found else "unknown"
-
-
-def main() -> int:
+def run(module: Module) -> int:
     """The exit code: 1 with the reason on standard error when Apache does not start."""
     try:
-        with apache(target_of_arguments()) as address:
-            serve("mod_auth_openidc", verifier(address), module_version())
+        with apache(module, target_of_arguments()) as address:
+            serve(module.name, verifier(address), module.version())
     except (OSError, RuntimeError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
