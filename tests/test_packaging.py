@@ -28,6 +28,8 @@ DATA = (
     "drills/canaries/java/pom.xml",
     "drills/canaries/node/package-lock.json",
     "drills/canaries/apache/httpd.conf",
+    "drills/canaries/apache/mod_auth_openidc.conf",
+    "drills/canaries/apache/mod_oauth2.conf",
     "sandbox/templates/login.html",
     "sandbox/peers/node/server.mjs",
     "sandbox/peers/node/package-lock.json",

@@ -281,7 +281,7 @@ def test_a_refusal_says_what_the_verifier_waits_for(name: str, said: str, endpoi
 
 
 def test_what_nobody_knows_of_a_row_is_said_to_be_assumed() -> None:
-    said = " ".join(assumptions(verifiers()["mod-oauth2"]))
+    said = " ".join(assumptions(verifiers()["ruby-jwt"]))
 
     assert "how long it uses a key" in said
     assert "what a failed fetch does" in said

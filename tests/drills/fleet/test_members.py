@@ -28,6 +28,7 @@ def test_without_a_wish_a_library_keeps_its_defaults() -> None:
         ("node-jwks-rsa", 6.0, 0.0, {"cacheMaxAge": 6000.0}),
         ("openid-client", 300.0, 60.0, {}),
         ("mod-auth-openidc-2.4.12", 300.0, 0.0, {"OIDCJWKSRefreshInterval": 300.0}),
+        ("mod-oauth2", 6.0, 0.0, {"jwks_uri.expiry": 6.0}),
     ],
 )
 def test_times_are_shortened_as_far_as_the_library_lets_them(

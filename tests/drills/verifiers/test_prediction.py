@@ -69,7 +69,7 @@ EXPECTED: dict[str, tuple[float | str, float | str, float | str]] = {
     "pyjwt": (30, 5 * MINUTE, 5 * MINUTE),
     "pyjwt-cache-keys": (30, NO_BOUND, NO_BOUND),
     "mod-auth-openidc-2.4.12": (0, HOUR, HOUR),
-    "mod-oauth2": (0, UNKNOWN, UNKNOWN),
+    "mod-oauth2": (0, DAY, DAY),
     "temporal-without-refresh": (NO_BOUND, NO_BOUND, NO_BOUND),
     "static-keys": (NO_BOUND, NO_BOUND, NO_BOUND),
 }
@@ -138,7 +138,7 @@ def test_an_error_in_json_empties_the_key_set_of_those_who_were_seen_to_take_it_
 
     emptied = [name for name, row in verifiers().items() if predict(row, observed).outage.why.startswith("it takes")]
 
-    assert emptied == ["go-oidc", "authlib", "keyfunc", "temporal"]
+    assert emptied == ["go-oidc", "authlib", "mod-oauth2", "keyfunc", "temporal"]
 
 
 def test_a_kid_that_was_not_found_delays_the_next_key_of_aws_jwt_verify() -> None:
