@@ -28,6 +28,7 @@ from drills.record import (
 from drills.scenario import Generation, Judge, Measure, Scenario
 from drills.subject import Kind, Sample
 from drills.verdict import verdict_of
+from drills.verifiers import Verifier
 
 _LATENCY = 1.0  # seconds that an answer and the fetch for it may take beside the time between two questions
 
@@ -64,11 +65,11 @@ def record_of(log: Log, scenario: Scenario) -> Record:
         verifiers=verifiers,
         detected=detected,
         alerts=alerts,
-        detect_seconds=_since(begun, (each.at for each in detected)),
+        detect_seconds=_since(begun, (each.at for each in detected if each.expected)),
         page_seconds=_since(begun, (each.at for each in alerts.seen if each.severity == "page")),
         recover_seconds=max((each.recovered for each in verifiers if each.recovered is not None), default=None),
         runbook=runbook_steps(alerts),
-        follow_ups=follow_ups(log, scenario, verifiers, alerts),
+        follow_ups=follow_ups(log, scenario, verifiers, detected, alerts),
     )
 
 
@@ -87,8 +88,8 @@ def _verifier(log: Log, scenario: Scenario, said: Mapping[str, Any]) -> Verifier
             window=_window(measured, clock), latency=_LATENCY, row=row, kind=Kind(said["kind"]),
         )  # fmt: skip
         ok = ok or scenario.judge is Judge.DETECTED  # what is done to the key set there is more than its row knows of
-        if ok and _flushed(log) is not None and flushes(row) and _holds_on(log, samples):
-            ok, text = False, "it accepts the removed key even after a token of the new one"
+        if ok and _flushed(log) is not None:
+            ok, text = _after_flush(log, row, samples, text)
     zero = clock if clock is not None else log.lines[0].at.timestamp()
     return VerifierRecord(
         name=row.name,
@@ -116,10 +117,17 @@ def _recovered(log: Log, scenario: Scenario, samples: Sequence[Sample]) -> float
     return recovered([sample for sample in samples if not gone or sample.generation is Generation.NEW], healed)
 
 
-def _holds_on(log: Log, samples: Sequence[Sample]) -> bool:
-    """Whether the newest answer about the old token, after the flush, is still yes."""
-    after = [each for each in samples if each.generation is Generation.OLD and each.at > (_flushed(log) or 0.0)]
-    return bool(after) and max(after, key=lambda each: each.at).ok
+def _after_flush(log: Log, row: Verifier, samples: Sequence[Sample], text: str) -> tuple[bool, str]:
+    """The judgement, with what a token of the new key did to the removed one."""
+    flushed = _flushed(log) or 0.0
+    after = [each for each in samples if each.generation is Generation.OLD and each.at > flushed]
+    if not after:
+        return False, f"{text}; what a token of the new key does was not seen, as the old one had expired"
+    if not after[-1].ok:
+        refused = next(each for each in after if not each.ok)
+        return True, f"{text}; it refused the old key {refused.at - flushed:.1f} s after a token of the new one"
+    said = f"{text}; it accepts the old key even after a token of the new one"
+    return not flushes(row), said
 
 
 def _times(measure: Measure | None, seconds: float | None) -> Times:

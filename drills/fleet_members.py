@@ -76,16 +76,18 @@ class Member:
         self._shadow = EmulatedCache(self.subject.row)
 
     def ask(self, token: str, generation: Generation) -> Sample:
-        """One answer. A canary that has ended refuses, and says so."""
-        at = time.time()
+        """One answer. What has ended or failed gives none, and says so."""
+        at, answered = time.time(), True
         try:
             verdict = self.subject.check(token)
         except CanaryFailed as ended:
-            verdict = Verdict(False, str(ended), 0.0)
+            verdict, answered = Verdict(False, str(ended), 0.0), False
+        except Exception as error:  # noqa: BLE001 - it must not end the thread that asks, unheard
+            verdict, answered = Verdict(False, f"it could not be asked: {type(error).__name__}", 0.0), False
         seconds = max(0.0, time.time() - at)
         with contextlib.suppress(jwt.DecodeError):
             self._follow(kid_of(token), at)
-        return Sample(self.subject.row.name, generation, at, verdict.ok, verdict.error, seconds)
+        return Sample(self.subject.row.name, generation, at, verdict.ok, verdict.error, seconds, answered)
 
     def fetched(self, kid: str) -> float | None:
         """POSIX time of the fetch of what it holds for this kid; None when nothing came yet."""

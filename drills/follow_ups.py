@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from drills.journal import Entry, Log
 from drills.moving import ROW
 from drills.prediction import flushes
-from drills.record import Alerts, VerifierRecord
+from drills.record import Alerts, Detected, VerifierRecord
 from drills.recovery import clean_due
 from drills.scenario import Measure, Scenario
 from drills.subject import Kind
@@ -18,11 +18,18 @@ def runbook_steps(alerts: Alerts) -> tuple[str, ...]:
     return tuple(f"oidcwatch runbook run {name}" for name in (*alerts.fired, *alerts.missing))
 
 
-def follow_ups(log: Log, scenario: Scenario, verifiers: Sequence[VerifierRecord], alerts: Alerts) -> tuple[str, ...]:
+def follow_ups(
+    log: Log,
+    scenario: Scenario,
+    verifiers: Sequence[VerifierRecord],
+    detected: Sequence[Detected],
+    alerts: Alerts,
+) -> tuple[str, ...]:
     """Sentences, the most pressing first."""
     return (
         *_of_provider(log),
         *_of_verifiers(scenario, verifiers, _flushable(log)),
+        *_of_detection(scenario, detected),
         *_of_alerts(alerts),
         *_of_emulated(verifiers),
     )
@@ -58,6 +65,13 @@ def _flushable(log: Log) -> frozenset[str]:
     return frozenset(row.name for row in rows if flushes(row))
 
 
+def _of_detection(scenario: Scenario, detected: Sequence[Detected]) -> Iterator[str]:
+    wanted = scenario.detects
+    if wanted is not None and not any(each.expected for each in detected):
+        ids = f" ({', '.join(sorted(wanted.findings))})" if wanted.findings else ""
+        yield f"Find out why no probe said {' or '.join(sorted(wanted.reasons))}{ids}: the policy may not ask for it."
+
+
 def _of_alerts(alerts: Alerts) -> Iterator[str]:
     for name in alerts.missing:
         yield f"Find out why {name} did not fire: oidcwatch slo explain, and the rules in Prometheus."
@@ -68,4 +82,5 @@ def _of_alerts(alerts: Alerts) -> Iterator[str]:
 def _of_emulated(verifiers: Sequence[VerifierRecord]) -> Iterator[str]:
     emulated = [each.name for each in verifiers if each.kind is Kind.EMULATED]
     if emulated:
-        yield f"Confirm with real ones what their rows say: {', '.join(emulated)} were emulated."
+        were = "was" if len(emulated) == 1 else "were"
+        yield f"Confirm with the real thing what the table says: {', '.join(emulated)} {were} emulated."

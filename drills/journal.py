@@ -9,17 +9,18 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, Self
 
-from drills.scenario import Generation
+from drills.scenario import MAKES_KEYS, Generation
 from drills.subject import Sample
 
 log = logging.getLogger(__name__)
+Redact = Callable[[str], str]
 JOURNAL, SAMPLES = "journal.jsonl", "samples.jsonl"
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9-]+-[0-9a-f]{4}")
 
@@ -47,6 +48,10 @@ class Entry(StrEnum):
     """The drill has its verdict."""
 
 
+_OF_OTHERS = frozenset({Entry.EVENT, Entry.CHECKED, Entry.RESTORED, Entry.AGENTS_FREED, Entry.ENDED})
+"""Entries with texts of providers, commands and servers, which may quote what they were sent."""
+
+
 class DrillOpen(RuntimeError):
     """The drill cannot be begun or taken over; the message says why and which command helps."""
 
@@ -61,6 +66,7 @@ class Journal:
     folder: Path
     _file: IO[str] = field(repr=False)
     _samples: IO[str] = field(repr=False)
+    _redact: Redact = field(repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -69,31 +75,36 @@ class Journal:
         return self.folder.name
 
     @classmethod
-    def create(cls, root: Path, scenario: str, now: datetime) -> Self:
-        """A new drill's folder below `root`. Raises OSError."""
+    def create(cls, root: Path, scenario: str, now: datetime, redact: Redact = str) -> Self:
+        """A new drill's folder below `root`; `redact` takes secrets out of what others have said. Raises OSError."""
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{scenario}-{secrets.token_hex(2)}"
         folder = root / name
         folder.mkdir(mode=0o700)
-        return cls._at(folder)
+        return cls._at(folder, redact)
 
     @classmethod
-    def take_over(cls, folder: Path) -> Self:
+    def take_over(cls, folder: Path, redact: Redact = str) -> Self:
         """Go on with a drill whose process has ended. Raises DrillOpen while it runs, and OSError."""
-        return cls._at(folder)
+        return cls._at(folder, redact)
 
     @classmethod
-    def _at(cls, folder: Path) -> Self:
+    def _at(cls, folder: Path, redact: Redact) -> Self:
         file = (folder / JOURNAL).open("a", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
             raise DrillOpen(f"{folder.name} is running in another process: end that one first") from None
-        return cls(folder, file, (folder / SAMPLES).open("a", encoding="utf-8"))
+        _end_line(folder / JOURNAL, file)
+        samples = (folder / SAMPLES).open("a", encoding="utf-8")
+        _end_line(folder / SAMPLES, samples)
+        return cls(folder, file, samples, redact)
 
     def write(self, entry: Entry, **said: Any) -> None:
-        """Append one entry and wait until it is on the disk. `said` is JSON without secrets."""
+        """Append one entry and wait until it is on the disk. `said` is JSON; texts of others are redacted."""
+        if entry in _OF_OTHERS:
+            said = {name: _redacted(value, self._redact) for name, value in said.items()}
         line = json.dumps({"at": datetime.now(UTC).isoformat(), "entry": entry, **said}, default=str)
         with self._lock:
             self._file.write(line + "\n")
@@ -102,7 +113,17 @@ class Journal:
 
     def sample(self, sample: Sample) -> None:
         """Append one answer of a verifier."""
-        line = json.dumps([sample.verifier, sample.generation, sample.at, sample.ok, sample.error, sample.seconds])
+        line = json.dumps(
+            [
+                sample.verifier,
+                sample.generation,
+                sample.at,
+                sample.ok,
+                self._redact(sample.error),
+                sample.seconds,
+                sample.answered,
+            ]
+        )
         with self._lock:
             self._samples.write(line + "\n")
             self._samples.flush()
@@ -167,7 +188,8 @@ class Log:
     @property
     def uncleaned(self) -> bool:
         """Whether keys of the drill may still be published."""
-        return self.last(Entry.MOVING) is not None and self.last(Entry.CLEANED) is None
+        made = any(line.said.get("action") in MAKES_KEYS for line in self.all(Entry.MOVING))
+        return made and self.last(Entry.CLEANED) is None
 
     @property
     def unfinished(self) -> bool:
@@ -184,8 +206,8 @@ def read_log(folder: Path) -> Log:
         Line(datetime.fromisoformat(said["at"]), Entry(said["entry"]), said) for said in _objects(folder / JOURNAL)
     )
     samples = tuple(
-        Sample(name, Generation(generation), float(at), bool(ok), error, float(seconds))
-        for name, generation, at, ok, error, seconds in (_objects(folder / SAMPLES))
+        Sample(name, Generation(generation), float(at), bool(ok), error, float(seconds), bool(answered))
+        for name, generation, at, ok, error, seconds, answered in (_objects(folder / SAMPLES))
     )
     return Log(folder.name, lines, samples)
 
@@ -220,6 +242,22 @@ def is_running(folder: Path) -> bool:
     return False
 
 
+def _end_line(path: Path, file: IO[str]) -> None:
+    """What a crash cut short must not swallow the next line."""
+    with path.open("rb") as written:
+        if written.seek(0, os.SEEK_END) and written.seek(-1, os.SEEK_END) >= 0 and written.read(1) != b"\n":
+            file.write("\n")
+            file.flush()
+
+
+def _redacted(value: Any, redact: Redact) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {name: _redacted(each, redact) for name, each in value.items()}
+    return [_redacted(each, redact) for each in value] if isinstance(value, list | tuple) else value
+
+
 def _objects(file: Path) -> Iterator[Any]:
     if not file.exists():
         return
@@ -228,4 +266,4 @@ def _objects(file: Path) -> Iterator[Any]:
             try:
                 yield json.loads(line)
             except ValueError:
-                return  # cut short
+                continue  # cut short; another process may have gone on after it

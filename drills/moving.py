@@ -14,16 +14,18 @@ from drills.curve import observed
 from drills.driver import Snapshot
 from drills.expectation import Expected, Scene, expect
 from drills.journal import Entry
-from drills.prediction import Observed, Outage, predict
+from drills.prediction import Observed, Outage, Prediction, predict
 from drills.prediction_rotation import needed_lead
 from drills.record import EventKind, Phase
 from drills.running import Running
-from drills.scenario import SLOW_SECONDS, Action, Generation, Hold, Measure, Move
+from drills.scenario import SLOW_SECONDS, Action, Generation, Hold, Judge, Measure, Move
 from drills.verifiers import Verifier
 
 ROW = TypeAdapter(Verifier)
 _SETTLE = 3  # polls before the first move: the curves begin with what is normal
 _AFTER = 5  # polls beyond the last thing that is predicted, to see that it lasts
+_A_WHILE = 60.0  # seconds
+_RESIGN = frozenset({Action.ACTIVATE, Action.ROTATE, Action.REPLACE})
 _ROUNDS = 4  # rounds of the probes within which a fault is to be seen
 _KINDS: Mapping[str, tuple[Outage | None, float]] = MappingProxyType(
     {"timeout": (Outage.DEAD, math.inf), "error_body": (Outage.ERROR_BODY, 0.0)}
@@ -39,7 +41,7 @@ def foresee(run: Running) -> None:
     """
     run.enter(Phase.PREDICT)
     run.before = run.plan.driver.snapshot()
-    run.plan.journal.write(Entry.SNAPSHOT, before=dict(run.before))
+    run.plan.journal.write(Entry.SNAPSHOT, before=dict(run.before), kid=run.old.kid if run.old else "")
     _write_prediction(run, _seen(run, None), {})
 
 
@@ -61,10 +63,11 @@ def _make(run: Running, number: int, move: Move, before: Snapshot) -> None:
     now = _seen(run, move) if move.starts else None
     details = ", ".join(f"{name} {value}" for name, value in move.params.items())
     run.event(EventKind.MOVE, f"{move.action}: {details}" if details else move.action)
-    life = run.old.expires - run.old.minted if run.old else plan.target.issuer.policy.max_token_lifetime
-    plan.journal.write(Entry.MOVING, number=number, action=move.action, life=life)
-    run.moved, run.new = True, None  # until there is one that was issued after the move
+    plan.journal.write(Entry.MOVING, number=number, action=move.action, life=run.life)
+    run.begin_move()
     plan.driver.do(move, before)
+    # Others got tokens of the old key until now, and theirs may be as fresh as that.
+    run.last_of_old = max(run.last_of_old, time.time() + run.life) if move.action in _RESIGN else run.last_of_old
     if move.starts and now is not None:
         _start_clock(run, move, move.starts, now)
     if move.action is Action.ANNOUNCE:
@@ -93,7 +96,7 @@ def _start_clock(run: Running, move: Move, measure: Measure, now: Observed) -> N
 def _hold(run: Running, move: Move) -> None:
     match move.hold:
         case Hold.ADOPTED:
-            run.wait(_adoption(run) + 2 * run.plan.poll)
+            run.wait(adoption(run) + 2 * run.plan.poll)
         case Hold.OVERLAP:
             run.wait(max(0.0, run.last_of_old - time.time()) + run.plan.poll)
         case Hold.OBSERVED:
@@ -109,7 +112,7 @@ def _observe(run: Running) -> None:
     if run.window is None:
         run.window = _window(run)
     started = time.monotonic()
-    least = _AFTER * run.plan.poll + _longest_expected(run)
+    least = min(_AFTER * run.plan.poll + max(_longest_expected(run), _never(run)), run.plan.longest)
 
     def over() -> bool:
         return time.monotonic() - started >= least and _come(run) and _noticed(run)
@@ -147,7 +150,7 @@ def _window(run: Running) -> float:
     """Seconds that are observed at most."""
     plan = run.plan
     spare = 2 * _AFTER * plan.poll
-    wanted = [_longest_expected(run) * 1.1 + spare]
+    wanted = [max(_longest_expected(run) * 1.1, _never(run)) + spare]
     if plan.scenario.detects is not None:
         wanted.append(_ROUNDS * plan.watch + spare)
     if plan.alerts is not None and plan.scenario.alerts:
@@ -161,11 +164,22 @@ def _longest_expected(run: Running) -> float:
     return min(max(seconds, default=0.0), run.plan.longest)
 
 
-def _adoption(run: Running) -> float:
-    """The safe lead: the longest that a verifier takes which takes a new key at all."""
-    now = _seen(run, None)
-    leads = (needed_lead(predict(row, now)).seconds for row in run.rows)
-    return min(max((lead for lead in leads if lead is not None), default=0.0), run.plan.longest)
+def _never(run: Running) -> float:
+    """How long is watched what is predicted never to happen, where that decides about the verdict."""
+    judged = run.plan.scenario.judge is Judge.AS_PREDICTED and run.plan.scenario.measures is not Measure.ACCEPT
+    return _A_WHILE if judged and any(each.seconds is None for each in run.expected.values()) else 0.0
+
+
+def adoption(run: Running) -> float:
+    """The safe lead in seconds: what the slowest verifier needs. Real services are not shortened with the canaries."""
+    leads = (needed_lead(prediction).seconds for prediction in predictions(run))
+    return max((lead for lead in leads if lead is not None), default=0.0)
+
+
+def predictions(run: Running) -> tuple[Prediction, ...]:
+    """What the verifiers that matter do with a key set as it is now."""
+    now, plan = _seen(run, None), run.plan
+    return tuple(predict(row, now) for row in (run.rows if plan.forgets_at_once else plan.rows))
 
 
 def _seen(run: Running, move: Move | None) -> Observed:

@@ -107,9 +107,14 @@ def expiry_of(token: str) -> float:
     return float(expiry) if isinstance(expiry, int | float) else float("inf")
 
 
-def signs_with_published_key(outside: Outside) -> tuple[bool, str]:
-    """Whether a token that is issued now names a key that is published now, and a sentence about it."""
+def signs_with_published_key(outside: Outside, wanted: str = "") -> tuple[bool, str]:
+    """Whether a token that is issued now names a key that is published now, and a sentence about it.
+
+    `wanted` is the kid that it must name; empty: any.
+    """
     kid = kid_of(outside.mint())
+    if wanted and kid != wanted:
+        return False, f"new tokens are signed with {kid[:60]!r}, not with {wanted[:60]!r}"
     published = [key.kid for key in outside.keys().keys if key.signs]
     if not kid:
         return len(published) == 1, f"tokens name no key; {len(published)} are published"

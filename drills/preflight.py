@@ -10,8 +10,11 @@ from dataclasses import asdict
 from drills.driver import DriverFailed, Ready
 from drills.fleet import start_fleet
 from drills.journal import Entry, is_running, unfinished_in
+from drills.moving import adoption, predictions
 from drills.outside import signs_with_published_key
 from drills.plan import NotReady
+from drills.prediction import Prediction
+from drills.prediction_rotation import needed_lead
 from drills.record import Checked
 from drills.running import Running
 from drills.scenario import Hold
@@ -25,7 +28,7 @@ def preflight(run: Running, parts: ExitStack, watch: Watch) -> None:
     """Starts the verifiers, which end with `parts`. Raises NotReady with everything that was looked at."""
     checks = [*_provider(run), *_others(run)]
     if all(check.ok for check in checks):
-        checks += [*_tokens(run), *_verifiers(run, parts), *_probes(watch), *_users(run)]
+        checks += [*_tokens(run), *_verifiers(run, parts), *_lead(run), *_probes(watch), *_users(run)]
     if all(check.ok for check in checks):
         checks += _agents(run)  # last: what they see from now on counts as the drill's
     run.plan.journal.write(Entry.CHECKED, checks=[asdict(check) for check in checks])
@@ -98,6 +101,25 @@ def _verifiers(run: Running, parts: ExitStack) -> Iterator[Checked]:
     for name, verdict in run.fleet.warm(run.old.value).items():
         text = "accepts the present token" if verdict.ok else f"refuses the present token: {verdict.error}"
         yield Checked(name, verdict.ok, text)
+
+
+def _lead(run: Running) -> Iterator[Checked]:
+    """A key is to be announced for as long as the slowest verifier needs, or the rotation is no routine one."""
+    if run.fleet is None or not any(move.hold is Hold.ADOPTED for move in run.plan.scenario.moves):
+        return
+    never = [prediction.verifier.name for prediction in predictions(run) if _never_adopts(prediction)]
+    if never:
+        yield Checked(
+            "lead", False, f"no lead is long enough for {', '.join(never)}: restart them when it is announced"
+        )
+    lead, longest = adoption(run), run.plan.longest
+    text = f"the key is announced for {lead:.0f} s before it signs; {longest:.0f} s are allowed"
+    yield Checked("lead", lead <= longest, text if lead <= longest else f"{text}: a longer --longest")
+
+
+def _never_adopts(prediction: Prediction) -> bool:
+    lead = needed_lead(prediction)
+    return lead.seconds is None and lead.known
 
 
 def _probes(watch: Watch) -> Iterator[Checked]:

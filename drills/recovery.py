@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +18,7 @@ from drills.running import Ended, Running
 from drills.scenario import Generation
 from probes.classify import classify
 
+_log = logging.getLogger(__name__)
 _PATIENCE = 60.0  # seconds that verifiers are waited for after a rollback, beyond what is predicted
 _TRIES, _PAUSE = 5, 2.0
 _BRIEF = 30.0  # seconds that a drill waits to remove its key; where tokens live longer, that is done by `settle`
@@ -30,28 +33,59 @@ def recover(run: Running) -> None:
     plan = run.plan
     if run.before is None or not run.moved:
         return
-    run.enter(Phase.RECOVER)
+    with _whatever_happens_to_words():
+        run.enter(Phase.RECOVER)
     keeps = plan.scenario.keeps and not run.ending
+    if keeps:
+        keeps = _lasts(run)
     if not keeps:
-        _undo(plan.journal, plan.driver, plan.outside, run.before)
-        run.event(EventKind.MOVE, "rolled back: the key that signed before signs again")
-    run.healed = run.mark(EventKind.NOTE, "the fault is over", "healed")
-    if Generation.NEW in plan.scenario.polls:
-        run.renew()
-    if not run.stop.is_set():
-        run.wait(_patience(run), lambda: _well(run), abortable=False)
+        _undo(plan.journal, plan.driver, plan.outside, run.before, run.old.kid if run.old else "")
+        run.event(EventKind.MOVE, "rolled back: the provider is as it was before")
+        _heal(run)
+        if not run.stop.is_set():
+            run.wait(_patience(run), lambda: _well(run), abortable=False)
     _clean(run, keep_new=keeps)
+
+
+def _heal(run: Running) -> None:
+    run.healed = run.mark(EventKind.NOTE, "the fault is over", "healed")
+    if Generation.NEW in run.plan.scenario.polls:
+        run.renew()
+
+
+def _lasts(run: Running) -> bool:
+    """Whether a rotation that is to stay does no harm until every verifier is well. One that does is undone."""
+    try:
+        _heal(run)
+        run.wait(_patience(run), lambda: _well(run))
+    except Ended as error:
+        run.ending = str(error)
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _whatever_happens_to_words() -> Iterator[None]:
+    """A full disk or a terminal that has gone away must not keep a provider from being brought back."""
+    try:
+        yield
+    except (OSError, SystemExit) as error:
+        _log.error("the rollback could not be announced: %s", error)
 
 
 def free_agents(journal: Journal, tell_agents: Callable[[bool], tuple[Ready, ...]]) -> None:
     """Agents that were told of the drill count the issuer's runs as real ones again.
 
-    One that cannot be told ends the drill by itself, later.
+    One that cannot be told ends the drill by itself, hours later; `settle` tells it again.
     """
     if not read_log(journal.folder).agents_told:
         return
     told = tell_agents(False)
-    journal.write(Entry.AGENTS_FREED, agents=[f"{ready.name}: {ready.text}" for ready in told])
+    said = [f"{ready.name}: {ready.text}" for ready in told]
+    if all(ready.ok for ready in told):
+        journal.write(Entry.AGENTS_FREED, agents=said)
+    else:
+        journal.write(Entry.EVENT, kind=EventKind.NOTE, text=f"agents still count the drill's runs: {'; '.join(said)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +107,32 @@ def settle(left: Leftover) -> Log:
     log = read_log(left.journal.folder)
     keeps = bool(log.opened.get("keeps")) and log.last(Entry.RESTORING) is None and _came_to_an_end(log)
     if log.touched and log.before is not None and not keeps:
-        _undo(left.journal, left.driver, left.outside, log.before)
+        _undo(left.journal, left.driver, left.outside, log.before, _kid_before(log))
+        log = read_log(left.journal.folder)
     free_agents(left.journal, left.tell_agents)
-    if log.uncleaned and log.before is not None and (left.forgets_at_once or time.time() >= _due(log)):
-        left.driver.clean(log.before, keep_new=keeps)
-        left.journal.write(Entry.CLEANED)
+    if log.uncleaned and log.before is not None and (keeps or left.forgets_at_once or time.time() >= _due(log)):
+        remove_leftovers(left, log.before, _kid_before(log), keep_new=keeps)
     if log.last(Entry.ENDED) is None:
         because = "" if _came_to_an_end(log) else "the process that ran it has ended before its time"
         left.journal.write(Entry.ENDED, ending=because)
     return read_log(left.journal.folder)
+
+
+def remove_leftovers(left: Leftover, before: Snapshot, kid: str, *, keep_new: bool) -> None:
+    """Cleans, but never the key that signs. Raises NotRestored, DriverFailed."""
+    well, said = signs_with_published_key(left.outside, "" if keep_new else kid)
+    if not well:
+        raise NotRestored(f"nothing was removed: {said}")
+    left.driver.clean(before, keep_new=keep_new)
+    well, said = signs_with_published_key(left.outside)
+    if not well:
+        raise NotRestored(f"after the drill's leftovers were removed {said}")
+    left.journal.write(Entry.CLEANED)
+
+
+def _kid_before(log: Log) -> str:
+    line = log.last(Entry.SNAPSHOT)
+    return str(line.said.get("kid", "")) if line else ""
 
 
 def clean_due(log: Log) -> datetime | None:
@@ -96,23 +147,25 @@ def _came_to_an_end(log: Log) -> bool:
     return recovering and not aborted
 
 
-def _undo(journal: Journal, driver: Driver, outside: Outside, before: Snapshot) -> None:
-    """Restores, and believes it only when a new token and the key set say so."""
-    journal.write(Entry.RESTORING)
+def _undo(journal: Journal, driver: Driver, outside: Outside, before: Snapshot, kid: str) -> None:
+    """Restores, and believes it only when a new token names the key from before, and the key set has it."""
+    with _whatever_happens_to_words():
+        journal.write(Entry.RESTORING)
     said = ""
     for attempt in range(_TRIES):
         if attempt:
             time.sleep(_PAUSE)
         try:
             driver.restore(before)
-            well, said = signs_with_published_key(outside)
+            well, said = signs_with_published_key(outside, kid)
         except DriverFailed as error:
             well, said = False, str(error)
         except Exception as error:  # noqa: BLE001 - the provider may be in any state
             failure = classify(error)
             well, said = False, f"{failure.reason}: {failure.detail}"
         if well:
-            journal.write(Entry.RESTORED, seen=said)
+            with _whatever_happens_to_words():
+                journal.write(Entry.RESTORED, seen=said)
             return
     raise NotRestored(
         f"the provider is not as it was before: {said}. Make it sign with a published key, or repeat: "
@@ -141,19 +194,20 @@ def _patience(run: Running) -> float:
 
 def _clean(run: Running, *, keep_new: bool) -> None:
     """The drill's keys leave when no token of theirs is valid any more; that may be after the drill."""
-    plan = run.plan
-    if run.before is None:
+    plan, written = run.plan, read_log(run.plan.journal.folder)
+    if run.before is None or not written.uncleaned:
         return
     if not keep_new and not plan.forgets_at_once:
-        left = _due(read_log(plan.journal.folder)) - time.time()
+        left = _due(written) - time.time()
         if left > _BRIEF or run.wait(max(0.0, left), run.stop.is_set, abortable=False):
             return
+    leftover = Leftover(plan.journal, plan.driver, plan.outside)
     try:
-        plan.driver.clean(run.before, keep_new=keep_new)
-    except DriverFailed as error:
-        run.event(EventKind.NOTE, f"the drill's key is still published: {error}")
-        return
-    plan.journal.write(Entry.CLEANED)
+        remove_leftovers(leftover, run.before, run.old.kid if run.old else "", keep_new=keep_new)
+    except NotRestored:
+        raise
+    except Exception as error:  # noqa: BLE001 - it is published without signing, and `settle` removes it later
+        run.event(EventKind.NOTE, f"the drill's leftovers were not removed: {ended(error)}")
 
 
 def _due(log: Log) -> float:

@@ -17,17 +17,23 @@ from drills.outside import expiry_of, kid_of
 from drills.plan import Plan
 from drills.progress import Progress, Standing, Tell
 from drills.record import AlertSeen, Detected, Event, EventKind, Phase
-from drills.scenario import Generation
+from drills.scenario import Generation, Judge
 from drills.subject import Sample, Subject
 from drills.triage import Cause, triage
 from drills.verifiers import Verifier
 from drills.watch import Sighting
 from probes.classify import classify
+from probes.registry import PROBES
 
 _TICK = 0.2
 _TELL, _LOOK = 1.0, 2.0  # seconds between two words to those who watch, and two looks at alerts and abort rules
 _SAME = 15.0  # seconds for which one judgement of a token explains refusals
+_RETRY = 5.0  # seconds until a token is asked for again that the provider did not give
 _SPARE = 2.0  # seconds before `exp` from which a token proves nothing any more
+
+
+def _tell_nobody(_: Progress) -> None:
+    """Nobody watches any more."""
 
 
 class Ended(Exception):
@@ -83,15 +89,20 @@ class Running:
     alerts: dict[str, AlertSeen] = field(default_factory=dict)
     before: Snapshot | None = None
     """The provider as it was; None until the drill is about to touch it."""
-    moved: bool = False
-    """Whether a move was begun."""
+    moved: float | None = None
+    """POSIX time at which the first move was begun."""
+    hurt: str = ""
+    """Which verifier refused a valid token in a drill that must disturb nobody."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _refused: deque[tuple[str, Generation]] = field(default_factory=deque)
+    _refused: deque[Sample] = field(default_factory=deque)
     _asked: set[tuple[str, Generation]] = field(default_factory=set)
     _judged: tuple[Token, float, Cause] | None = None
     _pending: list[Event] = field(default_factory=list)
     _told: float = 0.0
     _looked: float = 0.0
+    _renewed: float = 0.0
+    _unwritten: str = ""
+    _firing_before: set[str] = field(default_factory=set)
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -103,6 +114,16 @@ class Running:
         """Of the verifiers, as they run here."""
         return tuple(subject.row for subject in self.subjects)
 
+    @property
+    def life(self) -> float:
+        """Of a token, in seconds."""
+        return self.old.expires - self.old.minted if self.old else self.plan.target.issuer.policy.max_token_lifetime
+
+    def begin_move(self) -> None:
+        """From here on the provider is not as it was."""
+        self.moved = self.moved or time.time()
+        self.new = None  # until there is one that was issued after the move
+
     # What is reported from other threads.
 
     def sink(self, sample: Sample) -> None:
@@ -112,13 +133,17 @@ class Running:
             before = self.newest.get(place)
             self.newest[place] = sample
             self.samples[sample.verifier].append(sample)
-        self.plan.journal.sample(sample)
-        if before is None or before.ok != sample.ok:
-            said = "accepts" if sample.ok else "refuses"
-            if before is not None or not sample.ok:
+        try:
+            self.plan.journal.sample(sample)
+            if (before is not None and before.ok != sample.ok) or (before is None and not sample.ok):
+                said = "accepts" if sample.ok else "refuses"
                 self.event(EventKind.VERIFIER, f"{sample.verifier} {said} the {sample.generation} token")
+        except OSError as error:  # of the journal: the main thread ends the drill
+            self._unwritten = f"the journal cannot be written: {error.strerror}"
         if not sample.ok and self.moved:
-            self._refused.append(place)
+            self._refused.append(sample)
+            if self.plan.scenario.judge is Judge.NO_IMPACT and self.plan.scenario.keeps:
+                self.hurt = self.hurt or f"{sample.verifier} refused a valid token"
 
     def sighted(self, sighting: Sighting) -> None:
         """Takes what a probe saw."""
@@ -126,7 +151,7 @@ class Running:
             self.event(EventKind.SIGHTING, f"{sighting.by} is well again")
             return
         self.event(EventKind.SIGHTING, f"{sighting.by}: {sighting.reason} at {sighting.stage}, {sighting.owner}")
-        if self.moved:
+        if self.moved and sighting.at.timestamp() >= self.moved:
             self.found(sighting.at, sighting.reason, sighting.stage, sighting.owner, sighting.findings, sighting.by)
 
     def found(self, at: datetime, reason: str, stage: str, owner: str, findings: Iterable[str], by: str) -> None:
@@ -135,6 +160,8 @@ class Running:
         ids = tuple(findings)
         expected = (
             wanted is not None
+            and self.phase in (Phase.INJECT, Phase.OBSERVE)  # what is seen later may be the rollback
+            and (by in PROBES or not self.plan.scenario.verifiers or by in self.plan.scenario.verifiers)
             and reason in wanted.reasons
             and owner == wanted.owner
             and (not wanted.findings or bool(wanted.findings & set(ids)))
@@ -182,12 +209,15 @@ class Running:
         return token
 
     def renew(self) -> None:
-        """A new token in place of the newest one; none while the provider gives none."""
+        """A new token in place of the newest one; none while the provider gives none, and soon another try."""
+        again = self.new is None and self._renewed > (self.moved or 0.0)
+        self._renewed = time.time()
         try:
             self.new = self.mint()
         except Exception as error:  # noqa: BLE001 - whatever the provider does to us in a drill is what it is for
             self.new = None
-            self.event(EventKind.NOTE, f"no new token: {classify(error).reason}")
+            if not again:
+                self.event(EventKind.NOTE, f"no new token: {classify(error).reason}")
 
     # Time.
 
@@ -213,9 +243,10 @@ class Running:
     def _tend(self, abortable: bool) -> None:
         """What has to be done all the time."""
         now = time.monotonic()
-        if self.new is not None and self.new.stale:
-            self.renew()
+        self._keep_new_token()
         self._ask_why()
+        if abortable and (problem := self._unwritten or self.hurt):
+            raise Ended(problem)
         if now - self._looked >= _LOOK:
             self._looked = now
             self.look()
@@ -225,16 +256,24 @@ class Running:
         if now - self._told >= _TELL:
             self.say()
 
+    def _keep_new_token(self) -> None:
+        if Generation.NEW not in self.plan.scenario.polls or not self.moved:
+            return
+        missing = self.new is None and self._renewed > self.moved and time.time() - self._renewed > _RETRY
+        if missing or (self.new is not None and self.new.stale):
+            self.renew()
+
     def _ask_why(self) -> None:
         """Compares a verifier's refusal with our own judgement of the same token, once for each verifier and token."""
         while self._refused:
-            place = self._refused.popleft()
-            token = self.old if place[1] is Generation.OLD else self.new
-            if place in self._asked or token is None or token.spent or self.healed is not None:
+            sample = self._refused.popleft()
+            place = (sample.verifier, sample.generation)
+            token = self.old if sample.generation is Generation.OLD else self.new
+            if place in self._asked or token is None or token.spent or self.healed is not None or not sample.answered:
                 continue
             self._asked.add(place)
             cause = self._cause_of(token)
-            self.found(datetime.now(UTC), cause.reason, cause.stage, cause.owner, (), place[0])
+            self.found(datetime.now(UTC), cause.reason, cause.stage, cause.owner, (), sample.verifier)
 
     def _cause_of(self, token: Token) -> Cause:
         """One judgement serves all verifiers that refuse a token about the same time: it may take seconds."""
@@ -245,6 +284,10 @@ class Running:
     def look(self) -> None:
         """Notes alerts that fire."""
         for seen in self.plan.alerts.now() if self.plan.alerts else ():
+            if not self.moved:
+                self._firing_before.add(seen.name)
+            if seen.name in self._firing_before:
+                continue
             known = self.alerts.get(seen.name)
             if known is None:
                 self.event(EventKind.ALERT, f"{seen.name} fires ({seen.severity})")
@@ -262,7 +305,12 @@ class Running:
         with self._lock:
             events, self._pending = tuple(self._pending), []
         elapsed = None if self.clock is None else time.time() - self.clock
-        self.tell(Progress(self.plan.journal.id, self.phase, events, self._standings(), elapsed, self.window))
+        progress = Progress(self.plan.journal.id, self.phase, events, self._standings(), elapsed, self.window)
+        try:
+            self.tell(progress)
+        except (Exception, SystemExit):  # noqa: BLE001 - a terminal that has gone away keeps no drill from its rollback
+            self.tell = _tell_nobody
+            self.stop.set()
 
     def _standings(self) -> tuple[Standing, ...]:
         from drills.curve import observed  # here: it sorts all samples, and only those who watch need it

@@ -56,6 +56,12 @@ class Action(StrEnum):
     """What was done to answers and clocks ends; keys stay as they are."""
 
 
+MAKES_KEYS = frozenset(
+    {Action.ANNOUNCE, Action.ROTATE, Action.REPLACE, Action.UNPUBLISHED, Action.REUSE_KID, Action.KID_DUPLICATE}
+)
+"""Actions that leave a key behind."""
+
+
 class Measure(StrEnum):
     """What the clock of a drill runs for (see `drills.prediction`)."""
 

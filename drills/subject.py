@@ -56,3 +56,5 @@ class Sample:
     """Empty when it accepted; never holds a part of the token."""
     seconds: float = 0.0
     """That the answer took: a verifier may fetch, or wait for its own rate limit, meanwhile."""
+    answered: bool = True
+    """False: it has ended or failed, and what it would say is not known."""

@@ -8,6 +8,9 @@ from drills.journal import Entry, Log
 from drills.record import Alerts, Detected, Verdict, VerifierRecord
 from drills.scenario import Generation, Judge, Measure, Scenario
 
+_BREAKS = frozenset({"ROT-05", "ROT-06", "ROT-07"})
+"""Findings that say that valid tokens are refused."""
+
 
 def verdict_of(
     log: Log, scenario: Scenario, verifiers: Sequence[VerifierRecord], detected: Sequence[Detected], alerts: Alerts
@@ -15,10 +18,15 @@ def verdict_of(
     """The verdict, and why: the decisive sentence first."""
     end = log.last(Entry.ENDED)
     ending = str(end.said.get("ending", "")) if end else "the process that ran it has ended before its time"
+    hurt = tuple(_of_impact(scenario, verifiers, detected, log))
+    if ending and hurt and log.last(Entry.MOVED):
+        return Verdict.FAIL, (*hurt, f"It was ended and rolled back: {ending}.")
     if ending:
         return Verdict.ABORTED, (f"Aborted: {ending}.",)
     problems = (
-        *_of_verifiers(scenario, verifiers, log),
+        *hurt,
+        *_of_verifiers(scenario, verifiers),
+        *_of_those_out(scenario, verifiers, log),
         *_of_detection(scenario, detected),
         *(f"{name} was expected and did not fire." for name in alerts.missing),
     )
@@ -27,23 +35,61 @@ def verdict_of(
     return Verdict.PASS, tuple(_well(scenario, verifiers, detected, alerts))
 
 
-def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord], log: Log) -> Iterator[str]:
-    match scenario.judge:
-        case Judge.NO_IMPACT:
-            refused = {sample.verifier for sample in log.samples if not sample.ok}
-            yield from (
-                f"{each.name} refused valid tokens: {_first(each)}" for each in verifiers if each.name in refused
-            )
-        case Judge.AS_PREDICTED:
-            for each in verifiers:
-                if not each.ok:
-                    yield each.said
-                elif _not_watched(scenario, each):
-                    yield f"{each.said}: a longer --longest shows it."
-                elif scenario.measures is Measure.ACCEPT and each.observed.accept is None:
-                    yield f"{each.name} never accepted a token of the new key: it needs a restart or new settings."
-        case Judge.DETECTED:
-            pass
+def _of_impact(
+    scenario: Scenario, verifiers: Sequence[VerifierRecord], detected: Sequence[Detected], log: Log
+) -> Iterator[str]:
+    """What disturbed somebody in a drill that must disturb nobody."""
+    if scenario.judge is not Judge.NO_IMPACT:
+        return
+    refused = {sample.verifier for sample in log.samples if not sample.ok and sample.answered}
+    yield from (f"{each.name} refused valid tokens: {_first(each)}" for each in verifiers if each.name in refused)
+    for each in detected:
+        broken = sorted(_BREAKS.intersection(each.findings))
+        if broken:
+            yield f"The probe {each.by} found {', '.join(broken)}: valid tokens were refused, or would have been."
+
+
+def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord]) -> Iterator[str]:
+    measure = scenario.measures
+    if measure is None or scenario.judge is Judge.DETECTED:
+        return
+    for each in verifiers:
+        if not _asked(each, measure):
+            yield f"{each.name} was not asked about the token that shows it: nothing is known of it."
+        elif scenario.judge is Judge.AS_PREDICTED and not each.ok:
+            yield each.said
+        elif measure is Measure.ACCEPT and each.observed.accept is None:
+            yield f"{each.name} never accepted a token of the new key: it needs a restart or new settings."
+        elif scenario.judge is Judge.AS_PREDICTED and each.observed.of(measure) is None and _foretold(each, measure):
+            yield f"{each.said}: a longer --longest shows it."
+
+
+def _asked(each: VerifierRecord, measure: Measure) -> bool:
+    """Whether there is an answer after the clock's start about the token that the measure is about."""
+    shows = Generation.NEW if measure is Measure.ACCEPT else Generation.OLD
+    return any(point.generation is shows and point.seconds >= 0 for point in each.curve)
+
+
+def _foretold(each: VerifierRecord, measure: Measure) -> bool:
+    """Whether something was predicted: what was not waited for proves nothing."""
+    return each.predicted.of(measure) is not None
+
+
+def _of_those_out(scenario: Scenario, verifiers: Sequence[VerifierRecord], log: Log) -> Iterator[str]:
+    """Verifiers that did not get well, and those that could not be asked to the end."""
+    if scenario.judge is Judge.DETECTED:
+        return
+    gone = scenario.keeps and log.last(Entry.RESTORED) is None  # the old key is, for good
+    for each in verifiers:
+        own = [sample for sample in log.samples if sample.verifier == each.name]
+        silent = next((sample for sample in own if not sample.answered), None)
+        if silent is not None:
+            yield f"{each.name} could not be asked any more: {silent.error}"
+            continue
+        for generation in Generation:
+            last = next((sample for sample in reversed(own) if sample.generation is generation), None)
+            if last is not None and not last.ok and not (gone and generation is Generation.OLD):
+                yield f"{each.name} still refused the {generation} token in the end."
 
 
 def _of_detection(scenario: Scenario, detected: Sequence[Detected]) -> Iterator[str]:
@@ -64,19 +110,14 @@ def _well(
         case Judge.AS_PREDICTED:
             yield f"All {len(verifiers)} verifiers did what was predicted."
         case Judge.DETECTED:
-            first = next((each for each in detected if each.expected), None)
-            if first is not None:
-                yield f"{first.by} said {first.reason}, of the {first.owner}."
+            seen = [each for each in detected if each.expected]
+            # The incident is about certain verifiers: what others did is not what it shows.
+            first = next((each for each in seen if each.by in scenario.verifiers), seen[0])
+            yield f"{first.by} said {first.reason}, of the {first.owner}."
     if alerts.looked and alerts.expected:
         yield f"Every expected alert fired: {', '.join(alerts.expected)}."
     if alerts.unexpected:
         yield f"Nobody expected {', '.join(alerts.unexpected)}."
-
-
-def _not_watched(scenario: Scenario, each: VerifierRecord) -> bool:
-    """Whether something was predicted that was not waited for: that proves nothing."""
-    measure = scenario.measures
-    return measure is not None and each.predicted.of(measure) is not None and each.observed.of(measure) is None
 
 
 def _first(each: VerifierRecord) -> str:

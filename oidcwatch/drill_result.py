@@ -115,6 +115,8 @@ def _cells(record: Record, each: VerifierRecord) -> tuple[str, ...]:
     measured = record.measure is not None and record.clock_started is not None
     times = (each.predicted, each.observed) if measured and record.measure else ()
     shown = [_never(one.of(record.measure)) for one in times if record.measure] or ["-", "-"]
+    if not each.known:
+        shown[0] = "nobody knows"
     return each.name, each.version, KINDS[each.kind], *shown, "ok" if each.ok else "NOT", each.said
 
 

@@ -44,7 +44,7 @@ def set_up_logging(redact: Redactor, level: str, as_json: bool = False) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
-    for name in ("apscheduler", "uvicorn"):  # one line a run at `info`; "uvicorn.error: Started server process"
+    for name in ("apscheduler", "httpx", "uvicorn"):  # one line a run or a request; "Started server process"
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

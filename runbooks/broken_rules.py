@@ -37,7 +37,7 @@ def broken_rules(alert: Alert) -> Iterator[Block]:
         yield Paragraph(row.do)
         yield Command(_confirm(id), expect=f"lines that name {id}, or the key and when it came and went")
         if row.drill:
-            yield Paragraph(f"To rehearse it: {code(f'oidcwatch drill run {row.drill}')}")
+            yield Paragraph(f"To rehearse it: {code(f'oidcwatch drill run {row.drill} --sandbox')}")
 
 
 def _confirm(id: str) -> str:

@@ -281,8 +281,11 @@ def _references(subject: Subject) -> Iterator[Block]:
             f"To practise, break the embedded provider of `oidcwatch demo` as the pages of these reasons say: {pages}."
         )
     if drills := drills_of(alert):
-        commands = ", ".join(code(f"oidcwatch drill run {name}") for name in drills)
-        own.append(f"Drills that rehearse it, with a prediction and a report: {commands}.")
+        commands = ", ".join(code(f"oidcwatch drill run {name} --sandbox") for name in drills)
+        own.append(
+            f"Drills that rehearse it, with a prediction and a report: {commands}. Is one of ours open on this issuer, or "
+            f"was it cut short? {code('oidcwatch drill abort')} brings the provider back."
+        )
     yield Points((*own, *(link(url, title) for title, url in body_of(alert).references)))
     if deployment.speed > 1:
         yield Paragraph(f"This is a rehearsal: all times are {deployment.speed} times shorter than in production.")

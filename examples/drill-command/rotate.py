@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""Drives a provider for `oidcwatch drill`: the example drives the embedded one, whose control API is at SANDBOX_CONTROL.
+"""Drives a provider for `oidcwatch drill`: the example drives the embedded one, whose control API is an argument.
 
     drill:
       client: machine
-      provider: {type: command, command: [./rotate.py], can: [announce, activate, rotate, replace, remove]}
+      provider:
+        type: command
+        command: [./rotate.py, "http://127.0.0.1:9000"]
+        can: [announce, activate, rotate, replace, remove]
 
-The action is the last argument, the rest comes as JSON on standard input; `snapshot` prints what the others need to
+The action is added as the last argument, the rest comes as JSON on standard input; `snapshot` prints what the others need to
 undo everything. It ends with 0 only when the provider has done what it was told.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import urllib.request
 from typing import Any
@@ -25,7 +27,7 @@ def call(method: str, body: Any = None) -> dict[str, Any]:
     """The keys of the algorithm, by thumbprint, after the call."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{os.environ['SANDBOX_CONTROL']}/keys", data, headers, method=method)  # noqa: S310 - the operator's own URL
+    request = urllib.request.Request(f"{sys.argv[1]}/keys", data, headers, method=method)  # noqa: S310 - the operator's own URL
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the same
         keys: dict[str, Any] = json.load(answer)["algorithms"][ALG]["thumbprints"]
         return keys

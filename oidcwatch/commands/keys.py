@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from probes.subjects import Issuer
 
 _SHOWN_OF_THUMBPRINT = 12  # of 43 characters
+_WIDE = 100  # characters of a picture that goes to a file or a pipe
 _SHORTEST = 4  # characters of a thumbprint that may name a key
 
 app = typer.Typer(help="Look at the signature keys of an issuer, as an agent has seen them.", no_args_is_help=True)
@@ -119,7 +120,11 @@ def timeline(issuer: IssuerArgument, config: ConfigOption = DEFAULT_CONFIG, pict
 
     drawn = timeline_of(issuer, _events(config, issuer), utc_now())
     if picture is None:
-        typer.echo(text_of(drawn, console().width) if drawn.bars else f"no keys of {issuer} have been seen")
+        typer.echo(
+            text_of(drawn, console().width if console().is_terminal else _WIDE)
+            if drawn.bars
+            else f"no keys of {issuer} have been seen"
+        )
         return
     try:
         picture.write_text(svg_of(drawn), encoding="utf-8")
