@@ -74,11 +74,11 @@ class PrometheusGuard:
         for rule in self.aborts:
             name = f"abort rule {rule.text!r}"
             try:
-                reason = self._above(rule)
+                values = self._values(rule)
             except PrometheusError as error:
                 yield Ready(name, False, f"cannot be evaluated: {error}; correct drill.abort_when")
             else:
-                yield Ready(name, not reason, f"{reason} already" if reason else f"not above {rule.above:g}")
+                yield Ready(name, *_looked_at(rule, values))
 
     def _quiet(self) -> Iterator[Ready]:
         """A drill would be lost among real trouble, and would add to it."""
@@ -91,10 +91,31 @@ class PrometheusGuard:
             yield Ready("alerts", not paging, f"{', '.join(paging)} pages: end that trouble first" if paging else quiet)
 
     def _above(self, rule: AbortRule) -> str:
-        values = [sample.value for sample in self.monitoring.query(rule.query) if sample.value > rule.above]
-        return f"{rule.text}: {max(values):g} is above {rule.above:g}" if values else ""
+        return _broken(rule, self._values(rule))
+
+    def _values(self, rule: AbortRule) -> tuple[float, ...]:
+        return tuple(sample.value for sample in self.monitoring.query(rule.query))
 
     def _real_users(self) -> str:
         """Where runs of the drill cannot be told from others, its own failures would end it."""
         paging = pages_for_real_runs(self.monitoring, self.issuer) if self.told else ()
         return f"{', '.join(paging)} pages for runs outside of the drill" if paging else ""
+
+
+def _looked_at(rule: AbortRule, values: tuple[float, ...]) -> tuple[bool, str]:
+    """Whether a drill may start. A rule that has no value now may well have none while users suffer."""
+    if not values:
+        return False, (
+            "the query gives no series, which never ends a drill: correct drill.abort_when, or end it with `or vector(0)`"
+        )
+    if all(map(math.isnan, values)):  # NaN is above nothing (IEEE 754); Prometheus gives it for 0 / 0
+        return False, (
+            "the query gives NaN, which never ends a drill: correct drill.abort_when, or end it with `>= 0 or vector(0)`"
+        )
+    reason = _broken(rule, values)
+    return not reason, f"{reason} already" if reason else f"not above {rule.above:g}"
+
+
+def _broken(rule: AbortRule, values: tuple[float, ...]) -> str:
+    above = [value for value in values if value > rule.above]
+    return f"{rule.text}: {max(above):g} is above {rule.above:g}" if above else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from drills.assemble import record_of
@@ -38,28 +37,44 @@ def call_of(log: Log) -> DrillCall:
 
 def settle_all(session: Session, show: Show) -> Iterator[str]:
     """Settles every drill of this session's folder and issuers that no process runs any more. Raises nothing."""
-    for log in unfinished_in(session.root):
+    for log in sorted(unfinished_in(session.root), key=urgency):
         if not is_running(session.root / log.id):
             ended = settle_one(session, log, show)
             yield f"{log.id} was cut short: {ended.problem}"
 
 
+def urgency(log: Log) -> tuple[bool, str]:
+    """Sorts first what must be settled first: to clean up after one drill while another has left the provider broken
+    could take the key away that the other is to bring back.
+    """
+    return not log.touched, log.id
+
+
 def settle_one(session: Session, log: Log, show: Show) -> Ended:
     """`problem` says what became of it; code PASSED: the provider is as before. Raises nothing."""
     try:
-        journal = Journal.take_over(session.root / log.id)
+        journal = Journal.take_over(session.root / log.id, session.redact)
     except (DrillOpen, OSError) as error:
         return Ended(Ending.NOT_RUN, problem=str(error))
     try:
         return _reported(session, _settled(session, journal, show))
     except (CallError, NotRestored) as error:
-        return Ended(Ending.NOT_RESTORED if log.touched else Ending.NOT_RUN, problem=session.redact(str(error)))
+        return Ended(_code(journal), problem=session.redact(str(error)))
     except Exception as error:  # noqa: BLE001 - the provider may be in any state
         failure = classify(error)
         problem = session.redact(f"{failure.reason}: {failure.detail}; repeat: oidcwatch drill abort {log.id}")
-        return Ended(Ending.NOT_RESTORED if log.touched else Ending.NOT_RUN, problem=problem)
+        return Ended(_code(journal), problem=problem)
     finally:
         journal.close()
+
+
+def _code(journal: Journal) -> Ending:
+    """Of a drill that could not be settled, as it is now: the provider may have been brought back before that."""
+    try:
+        touched = read_log(journal.folder).touched
+    except (KeyError, TypeError, ValueError):
+        touched = True
+    return Ending.NOT_RESTORED if touched else Ending.NOT_RUN
 
 
 def _settled(session: Session, journal: Journal, show: Show) -> Log:
@@ -80,7 +95,14 @@ def _settled(session: Session, journal: Journal, show: Show) -> Log:
         metadata = replace(Metadata(**told), id_token_algs=tuple(told["id_token_algs"]))
         loop = parts.enter_context(loop_thread("outside"))
         outside = Outside(target.issuer, target.client, http, secrets, metadata, loop)
-        driver = driver_for(target, outside, place.environ, session.talk(show).ask)
+        driver = driver_for(
+            target,
+            outside,
+            place.environ,
+            session.talk(show).ask,
+            stopped=session.stop.is_set,
+            actions=scenario_named(call.scenario).actions,
+        )
         return settle(Leftover(journal, driver, outside, Agents(target, call.longest).tell))
 
 
@@ -96,18 +118,22 @@ def _gone(journal: Journal, log: Log) -> Log:
 
 
 def _reported(session: Session, log: Log) -> Ended:
-    due = clean_due(log)
-    said = "the provider is as it was before" if due is None else _still_published(log, due)
     if not log.opened:
         return Ended(Ending.PASSED, problem="nothing had been changed")
     record = record_of(log, scenario_named(call_of(log).scenario))
     report = session.root / log.id / PAGE
     if not report.exists():
         session.finished(record)
-    return Ended(Ending.PASSED, record, report, said)
+    return Ended(Ending.PASSED, record, report, _left(log))
 
 
-def _still_published(log: Log, due: datetime) -> str:
+def _left(log: Log) -> str:
+    """How a settled drill has left the provider."""
+    if log.opened.get("keeps") and log.last(Entry.MOVING) and log.last(Entry.RESTORED) is None:
+        return "the provider stays rotated: it signs with a new key, and the old one is no longer published"
+    due = clean_due(log)
+    if due is None:
+        return "the provider is as it was before"
     return (
         f"the provider signs with the key from before; the drill's own key stays published until {day_and_time(due)}, "
         f"when its last token has expired: then run oidcwatch drill abort {log.id}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -12,12 +13,14 @@ from types import MappingProxyType
 from drills.alert_watch import AlertLook
 from drills.drivers.choice import driver_for
 from drills.guard import PrometheusGuard
-from drills.journal import Journal
+from drills.journal import Entry, Journal
 from drills.monitoring import monitoring
 from drills.outside import look_from_outside
 from drills.plan import Plan
+from drills.record import EventKind
 from drills.target import Target
 from oidcwatch.drill_agents import Agents
+from oidcwatch.drill_brake import Brake
 from oidcwatch.drill_call import DrillCall, call_to_json, rows_of, scenario_named
 from oidcwatch.drill_places import Place, aimed
 from probes.http import make_http
@@ -39,8 +42,12 @@ class Talk:
 
 
 @contextlib.contextmanager
-def planned(call: DrillCall, place: Place, root: Path, talk: Talk, clock: Clock = utc_now) -> Iterator[Plan]:
+def planned(
+    call: DrillCall, place: Place, root: Path, talk: Talk, stop: threading.Event, clock: Clock = utc_now
+) -> Iterator[Plan]:
     """The plan, and what it needs for the length of the block. Its folder is made below `root`; nothing is changed yet.
+
+    `stop` also ends what the driver waits for.
 
     Raises what probes raise when the provider does not answer, CallError for a verifier that is not there, OSError.
     """
@@ -50,15 +57,17 @@ def planned(call: DrillCall, place: Place, root: Path, talk: Talk, clock: Clock 
     with ExitStack() as parts:
         outside = parts.enter_context(look_from_outside(target.issuer, target.client, http, secrets))
         alerts, guard = _watchers(parts, target, talk)
+        journal = Journal.create(root, scenario.name, clock(), talk.redact)
+        brake = Brake(stop, guard, lambda reason: journal.write(Entry.EVENT, kind=EventKind.NOTE, text=reason))
         yield Plan(
             scenario=scenario,
             target=target,
-            driver=driver_for(target, outside, place.environ, talk.ask),
+            driver=driver_for(target, outside, place.environ, talk.ask, stopped=brake, actions=scenario.actions),
             outside=outside,
             http=http,
             secrets=secrets,
             rows=rows,
-            journal=Journal.create(root, scenario.name, clock()),
+            journal=journal,
             environ=place.environ,
             ca_file=target.issuer.ca_file,
             poll=call.poll,

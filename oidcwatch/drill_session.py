@@ -13,7 +13,7 @@ from pathlib import Path
 from drills.driver import DriverFailed
 from drills.engine import run_drill
 from drills.history import before, records
-from drills.journal import DrillOpen, Entry
+from drills.journal import DrillOpen, Entry, read_log
 from drills.plan import NotReady, Plan
 from drills.record import Checked, Record, to_json
 from drills.recovery import NotRestored
@@ -61,7 +61,7 @@ class Session:
     def run(self, call: DrillCall, show: Show) -> Ended:
         """One drill. Raises CallError for a call that names what is not there."""
         try:
-            with self._place(call, show) as place, planned(call, place, self.root, self.talk(show)) as plan:
+            with self._place(call, show) as place, planned(call, place, self.root, self.talk(show), self.stop) as plan:
                 return self._run(plan, show)
         except CallError:
             raise
@@ -86,7 +86,22 @@ class Session:
             plan.journal.write(Entry.ENDED, ending=problem)
             plan.journal.close()
             return Ended(Ending.ABORTED, problem=problem)
-        return self.finished(run_drill(plan, show.tell, self.stop))
+        return self.finished(self._drilled(plan, show))
+
+    def _drilled(self, plan: Plan, show: Show) -> Record:
+        """Raises NotRestored for whatever ended the drill while the provider was other than before."""
+        try:
+            return run_drill(plan, show.tell, self.stop)
+        except (NotReady, NotRestored):
+            raise
+        except Exception as error:
+            if not read_log(plan.journal.folder).touched:
+                raise
+            failure = classify(error)
+            raise NotRestored(
+                f"the provider may not be as it was before: {failure.reason}: {failure.detail}; bring it back: "
+                f"oidcwatch drill abort {plan.journal.id}"
+            ) from error
 
     def finished(self, record: Record) -> Ended:
         """Writes the report."""

@@ -14,7 +14,11 @@ It ends with 0 when the provider has done it, and only then. `snapshot` changes 
 what the other actions need to undo everything; it is written to the drill's journal, so no secret may be in it.
 `restore` makes the key sign and be published that did before, and ends every fault; `clean` removes the drill's
 leftovers. Each may be asked for again, also after a crash, and then changes nothing. What the command says on standard
-error is shown when it fails, its last line only.
+error is shown when it fails, its last line only. When the drill is stopped meanwhile it gets SIGTERM, except in
+`snapshot` and `restore`.
+
+Of the environment it gets PATH, HOME, LANG, TMPDIR and JAVA_HOME: what else it needs, such as its own credentials, is
+given by its arguments or by files.
 """
 
 from __future__ import annotations
@@ -27,9 +31,12 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from types import MappingProxyType
 from typing import IO, Any, Self
 
 from drills.driver import DriverFailed, Ready, Snapshot
@@ -40,6 +47,7 @@ from probes.redact import Redactor
 _MOST_OUTPUT = 64 * 1024
 _BLOCK = 8 * 1024
 _LONGEST_LINE = 300
+_TICK, _GRACE = 0.2, 5.0  # seconds between two looks at whether it is stopped, and until one that is must have ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,10 @@ class CommandDriver:
     issuer: str
     environ: Mapping[str, str] = field(repr=False)
     """Of the command."""
+    redact: Callable[[str], str] = field(default_factory=Redactor)
+    """Takes secrets out of what it says."""
+    stopped: Callable[[], bool] = lambda: False
+    """Whether the drill must end: what the command does is ended, unless it rolls back."""
     name: str = "command"
 
     @property
@@ -82,19 +94,20 @@ class CommandDriver:
             raise DriverFailed(
                 f"{move.action} is not in drill.provider.can: {', '.join(self.command.can) or 'nothing is'}"
             )
-        self._run(move.action, params=dict(move.params), before=dict(before))
+        self._run(move.action, self.stopped, params=dict(move.params), before=dict(before))
 
     def restore(self, before: Snapshot) -> None:
-        """The command's `restore`."""
+        """The command's `restore`; goes on when the drill was stopped."""
         self._run("restore", before=dict(before))
 
     def clean(self, before: Snapshot, *, keep_new: bool) -> None:
         """The command's `clean`."""
-        self._run("clean", before=dict(before), keep_new=keep_new)
+        self._run("clean", self.stopped, before=dict(before), keep_new=keep_new)
 
     def _run(
         self,
         action: str,
+        stopped: Callable[[], bool] = lambda: False,
         *,
         params: Mapping[str, Any] | None = None,
         before: Mapping[str, Any] | None = None,
@@ -106,23 +119,44 @@ class CommandDriver:
         path = shutil.which(program, path=self.environ.get("PATH"))
         if path is None:
             raise DriverFailed(f"there is no program {program!r} that could be started; see drill.provider.command")
-        done = _finished([path, *arguments, action], json.dumps(said).encode(), self.environ, self.command.timeout)
-        if done.code is None:
-            raise DriverFailed(f"{program} {action} took over {self.command.timeout:g} s and was ended")
+        given = json.dumps(said).encode()
+        done = _finished([path, *arguments, action], given, self.environ, self.command.timeout, stopped)
+        if done.ended:
+            raise DriverFailed(_ENDED[done.ended].format(f"{program} {action}", self.command.timeout))
         if done.code:
-            raise DriverFailed(f"{program} {action} ended with {done.code}: {done.last_words}")
+            raise DriverFailed(f"{program} {action} ended with {done.code}: {self._last_line(done.complaints)}")
         return done.output
+
+    def _last_line(self, output: bytes) -> str:
+        """For people."""
+        lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
+        return self.redact(lines[-1])[:_LONGEST_LINE] if lines else "it said nothing"
+
+
+class _Why(Enum):
+    """Why a command was ended."""
+
+    LATE = auto()
+    STOPPED = auto()
+
+
+_ENDED: Mapping[_Why, str] = MappingProxyType(
+    {_Why.LATE: "{} took over {:g} s and was ended", _Why.STOPPED: "it was stopped while {} ran"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Done:
+    ended: _Why | None
+    """None when it ended by itself."""
     code: int | None
-    """None when it had to be ended."""
     output: bytes
-    last_words: str
+    complaints: bytes
 
 
-def _finished(command: list[str], given: bytes, environ: Mapping[str, str], seconds: float) -> _Done:
+def _finished(
+    command: list[str], given: bytes, environ: Mapping[str, str], seconds: float, stopped: Callable[[], bool]
+) -> _Done:
     """Runs it in a session of its own: Ctrl-C is for the drill, which then rolls back by this very command."""
     with tempfile.TemporaryFile() as said:
         said.write(given)  # a file: it need not read what it does not need
@@ -141,13 +175,37 @@ def _finished(command: list[str], given: bytes, environ: Mapping[str, str], seco
     with process:
         output, complaints = _Kept.of(process.stdout), _Kept.of(process.stderr)
         try:
-            code: int | None = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            code = None
+            ended = _waited(process, seconds, stopped)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # what it has started ends with it, and the pipes with that
-        return _Done(code, output.all(), _last_line(complaints.all()))
+            _signal(process, signal.SIGKILL)  # what it has started ends with it, and the pipes with that
+        return _Done(ended, process.poll(), output.all(), complaints.all())
+
+
+def _waited(process: subprocess.Popen[bytes], seconds: float, stopped: Callable[[], bool]) -> _Why | None:
+    """Why it must be ended; None when it has ended. One that is stopped has a moment to leave things in order."""
+    deadline = time.monotonic() + seconds
+    while not _ends_within(process, min(_TICK, max(0.0, deadline - time.monotonic()))):
+        if stopped():
+            _signal(process, signal.SIGTERM)
+            _ends_within(process, _GRACE)
+            return _Why.STOPPED
+        if time.monotonic() >= deadline:
+            return _Why.LATE
+    return None
+
+
+def _ends_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    """To it and what it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 @dataclass(slots=True)
@@ -174,9 +232,3 @@ class _Kept:
         """After the stream's end."""
         self.reader.join()
         return b"".join(self.blocks)
-
-
-def _last_line(output: bytes) -> str:
-    """For people: nothing that has the form of a secret."""
-    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    return Redactor()(lines[-1])[:_LONGEST_LINE] if lines else "it said nothing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +13,7 @@ import httpx
 import jwt
 
 from drills.driver import DriverFailed, Ready, Snapshot
+from drills.drivers.attempts import all_tried
 from drills.drivers.keycloak_admin import AdminApi
 from drills.drivers.path import PATH_ACTIONS, PathFaults
 from drills.outside import kid_of
@@ -77,7 +79,11 @@ class KeycloakDriver:
         if alg not in _MAKERS:
             raise DriverFailed(f"keys of {alg} cannot be driven; expected one of {', '.join(_MAKERS)}")
         rivals = {key["providerId"] for key in keys if key.get("algorithm") == alg and key.get("use") == "SIG"}
-        components = self.components()
+        components = {
+            id_: row
+            for id_, row in self.components().items()
+            if id_ == signing["providerId"] or not row["name"].startswith(_MARK)  # other drills clean up theirs
+        }
         return {
             "mark": f"{_MARK}{secrets.token_hex(4)}",
             "alg": alg,
@@ -97,10 +103,30 @@ class KeycloakDriver:
             raise DriverFailed(f"{move.action} cannot be done to Keycloak{self._what_would_help(move.action)}")
 
     def restore(self, before: Snapshot) -> None:
-        """The keys of before are as they were, and the drill's ranks below the one that signed."""
-        self.path.restore(before["rules"])  # first: the way to the admin REST API may be the one that is faulty
-        for id_, state in before["states"].items():
-            self.change(id_, state)
+        """The key that signed before signs again; then the drill's ranks below it, and the others are as they were.
+
+        Keys come before the fault proxy, which may be gone. Only where they cannot be reached they are tried again
+        after it: the way to the admin REST API may be the one that is faulty.
+        """
+        keys = partial(self._restore_keys, before)
+        try:
+            keys()
+        except DriverFailed:
+            all_tried(partial(self.path.restore, before["rules"]), keys)
+        else:
+            self.path.restore(before["rules"])
+
+    def _restore_keys(self, before: Snapshot) -> None:
+        signs, states = before["signs"], before["states"]
+        here = self.components()
+        others = [id_ for id_ in states if id_ != signs and id_ in here]  # an earlier drill's key may be gone by now
+        all_tried(
+            partial(self.change, signs, states[signs]),
+            partial(self._demote, before),
+            *(partial(self.change, id_, states[id_]) for id_ in others),
+        )
+
+    def _demote(self, before: Snapshot) -> None:
         new = self.new_key(before)
         if new is not None:
             self.change(new["id"], {**_STATE, "priority": str(_priority(before) - 1)})

@@ -106,6 +106,8 @@ class ManualDriver:
     """Seconds that one thing may take."""
     poll: float = 1.0
     """Seconds between two looks."""
+    stopped: Callable[[], bool] = lambda: False
+    """Whether the drill must end: nothing but its rollback is waited for any more."""
     name: str = "manual"
 
     @property
@@ -133,18 +135,19 @@ class ManualDriver:
         """Waits until the move has been made."""
         if move.action not in _TASKS:
             raise DriverFailed(f"{move.action} cannot be left to a person; expected one of {', '.join(sorted(_TASKS))}")
-        self._await(_TASKS[move.action], before)
+        self._await(_TASKS[move.action], before, self.stopped)
 
     def restore(self, before: Snapshot) -> None:
-        """Waits until the key of before signs and is published."""
-        self._await(_RESTORE, before)
+        """Waits until the key of before signs and is published, also when the drill was stopped."""
+        self._await(_RESTORE, before, lambda: False)
 
     def clean(self, before: Snapshot, *, keep_new: bool) -> None:
         """Waits until the drill's keys have left the set, or with `keep_new` the old one."""
-        self._await(_KEEP_NEW if keep_new else _CLEAN, before)
+        self._await(_KEEP_NEW if keep_new else _CLEAN, before, self.stopped)
 
-    def _await(self, task: _Task, before: Snapshot) -> None:
+    def _await(self, task: _Task, before: Snapshot, stopped: Callable[[], bool]) -> None:
         old = str(before["signs"])[:_LONGEST_KID]
+        awaited = task.awaited.format(old=old)
         deadline, asked, seen = time.monotonic() + self.timeout, False, ""
         while True:
             try:
@@ -158,8 +161,9 @@ class ManualDriver:
             if not asked:
                 self.ask(task.text.format(old=old))
                 asked = True
+            if stopped():
+                raise DriverFailed(f"it was stopped while {awaited} was waited for")
             if time.monotonic() >= deadline:
-                awaited = task.awaited.format(old=old)
                 raise DriverFailed(f"{awaited} was not seen within {self.timeout:g} s: {seen}")
             time.sleep(self.poll)
 

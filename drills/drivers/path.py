@@ -57,6 +57,8 @@ class PathFaults:
 
     control: Control
     outside: Outside
+    used: bool = True
+    """Whether the drill makes such moves. One that does not leaves the proxy as it is, also when that is gone."""
 
     @property
     def can(self) -> frozenset[Action]:
@@ -96,7 +98,7 @@ class PathFaults:
 
     def restore(self, rules: list[dict[str, Any]]) -> None:
         """The rules of before, and no other."""
-        if self.control.fault_url and self.rules() != rules:
+        if self.used and self.control.fault_url and self.rules() != rules:
             told("the fault proxy", lambda: self.control.proxy_rules(rules))
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from drills.driver import DriverFailed, Ready, Snapshot
+from drills.drivers.attempts import all_tried
 from drills.drivers.path import PathFaults, told
 from drills.scenario import Action, Move
 
@@ -76,7 +77,17 @@ class SandboxDriver:
             )
 
     def restore(self, before: Snapshot) -> None:
-        """Puts the keys of before back by thumbprint. A key of the drill that has the kid of one of them goes."""
+        """Puts the keys of before back by thumbprint. A key of the drill that has the kid of one of them goes.
+
+        Keys come first, and the fault proxy, which may be gone, last.
+        """
+        all_tried(
+            partial(self._restore_keys, before),
+            lambda: self.set(access_token_alg=before["settings"]["access_token_alg"]),
+            partial(self.heal, before),
+        )
+
+    def _restore_keys(self, before: Snapshot) -> None:
         now = self.keys(before)
         new = [
             thumbprint
@@ -84,8 +95,6 @@ class SandboxDriver:
             if thumbprint not in before["published"] and kid not in before["kids"]
         ]
         self.place(before, before["active"], [*before["published"], *new])
-        self.heal(before)
-        self.set(access_token_alg=before["settings"]["access_token_alg"])
 
     def clean(self, before: Snapshot, *, keep_new: bool) -> None:
         """Without `keep_new` the set is exactly that of before."""
@@ -97,6 +106,15 @@ class SandboxDriver:
 
     def heal(self, before: Snapshot) -> None:
         """Faults, clock, headers and rules as they were before."""
+        clock = before["clock"]
+        all_tried(
+            partial(self._restore_faults, before),
+            partial(self.clock, clock["tokens"], clock["date"]),
+            lambda: self.set(jwks_cache_control=before["settings"]["jwks_cache_control"]),
+            partial(self.path.restore, before["rules"]),
+        )
+
+    def _restore_faults(self, before: Snapshot) -> None:
         active = self._state()["faults"]
         for name in _FAULTS:
             if name in before["faults"]:
@@ -104,10 +122,6 @@ class SandboxDriver:
                 self.fault(name, client_id=was["client_id"], times=was["times"], **was["params"])
             elif name in active:
                 self._told(partial(self.path.control.clear, name))
-        clock = before["clock"]
-        self.clock(clock["tokens"], clock["date"])
-        self.set(jwks_cache_control=before["settings"]["jwks_cache_control"])
-        self.path.restore(before["rules"])
 
     def keys(self, before: Snapshot) -> dict[str, Any]:
         """Of the algorithm that signed access tokens before (see `sandbox.keys.KeyRing.describe`)."""

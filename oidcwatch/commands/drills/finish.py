@@ -50,7 +50,6 @@ def resume(
 
     found = _open_drills(drill, roots_of(out, config))
     if not found:
-        typer.echo("no drill was cut short")
         return
     last = found[-1]
     again = bool(last.log.opened) and not _ended(last.log)
@@ -73,29 +72,57 @@ def abort(
     written. Without ID every such drill. May be repeated. A drill that still runs is ended with Ctrl-C where it runs.
 
     Exit code: 0 done, or nothing was left to do; 2 bad configuration or call; 3 still running; 5 the provider could
-    not be brought back: the message says why.
+    not be brought back, or the journal cannot be read: the message says why.
 
     \b
     Examples:
       oidcwatch drill abort
       oidcwatch drill abort 20260301T091500Z-zero-lead-4f2a -c staging.yaml
     """
-    found = _open_drills(drill, roots_of(out, config))
-    if not found:
-        typer.echo("no drill was cut short")
+    from oidcwatch.drill_finish import urgency
+
+    found = sorted(_open_drills(drill, roots_of(out, config)), key=lambda each: urgency(each.log))
     codes = [int(_settle(context, each, config).code) for each in found]
     raise typer.Exit(max(codes, default=0))
 
 
 def _open_drills(drill: str, roots: tuple[Path, ...]) -> list[_Open]:
-    """Oldest first. An id that no drill has exits with 2."""
-    from drills.journal import drills_in, unfinished_in
+    """Oldest first; that there are none is said. An id that no drill has exits with 2.
 
-    known = {folder.name for root in roots for folder in drills_in(root)}
-    if drill and drill not in known:
+    Journals that cannot be read are named. Where nothing else was asked for, or is left, that exits with 5: a provider
+    may be broken that nobody knows how to mend.
+    """
+    from drills.journal import JOURNAL, drills_in, read_log
+    from oidcwatch.drill_call import CallError
+    from oidcwatch.drill_finish import call_of
+    from oidcwatch.drill_result import Ending
+
+    found, unreadable = [], False
+    folders = {folder: root for root in roots for folder in drills_in(root) if drill in ("", folder.name)}
+    if drill and not folders:
         fail(f"there is no drill {drill!r} in {', '.join(map(str, roots))}")
-    found = [_Open(log, root) for root in roots for log in unfinished_in(root) if drill in ("", log.id)]
+    for folder, root in folders.items():
+        try:
+            log = read_log(folder)
+            if log.opened and log.unfinished:
+                call_of(log)
+        except (CallError, OSError, KeyError, TypeError, ValueError) as error:
+            unreadable = True
+            typer.echo(f"oidcwatch: {_cannot_be_read(folder / JOURNAL, error)}", err=True)
+        else:
+            found += [_Open(log, root)] if log.unfinished else []
+    if not found and unreadable:
+        raise typer.Exit(int(Ending.NOT_RESTORED))
+    if not found:
+        typer.echo("no drill was cut short")
     return sorted(found, key=lambda each: each.log.id)
+
+
+def _cannot_be_read(journal: Path, error: Exception) -> str:
+    return (
+        f"{journal} cannot be read ({type(error).__name__}), so it is not known whether the provider is as it was "
+        "before: look at it by hand, then move that folder away"
+    )
 
 
 def _ended(log: Log) -> bool:

@@ -99,7 +99,7 @@ def roots_of(out: Path | None, config: Path) -> tuple[Path, ...]:
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """Ctrl-C and SIGTERM set it; as an exception they could strike in the middle of a rollback."""
+    """Ctrl-C, SIGTERM and a terminal that is lost set it; as an exception they could strike in the middle of a rollback."""
 
     def stopped(*_: object) -> None:
         again = "rolling back already: please wait" if stop.is_set() else "stopping: what was changed is rolled back"
@@ -108,5 +108,6 @@ def stop_on_signals(stop: threading.Event) -> None:
         with contextlib.suppress(OSError):
             os.write(_STDERR, f"oidcwatch: {again}\n".encode())
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stopped)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup: it shall go on
+            signal.signal(number, stopped)

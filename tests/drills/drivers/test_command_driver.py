@@ -32,8 +32,8 @@ ROTATIONS = ("announce", "activate", "rotate", "replace", "remove")
 def example(root: Path, lab: Lab, outside: Outside, control: Control) -> Driver:
     """The example, on the sandbox."""
     script = root / "examples" / "drill-command" / "rotate.py"
-    target = replace(lab.target, provider=Command((str(script),), ROTATIONS, 30.0))
-    environ = {**lab.environ, "SANDBOX_CONTROL": control.url, "PATH": f"{Path(sys.executable).parent}:{os.defpath}"}
+    target = replace(lab.target, provider=Command((str(script), control.url), ROTATIONS, 30.0))
+    environ = {**lab.environ, "PATH": f"{Path(sys.executable).parent}:{os.defpath}"}
     return driver_for(target, outside, environ, lambda _text: None)
 
 
@@ -119,6 +119,53 @@ def test_a_snapshot_that_is_no_object_is_refused(script: str) -> None:
 
     assert not ready.ok
     assert "must print one JSON object" in ready.text
+
+
+def configured(lab: Lab, outside: Outside, script: str, **environ: str) -> Driver:
+    """As `driver_for` makes it of a configuration, with a shell script as its command."""
+    target = replace(lab.target, provider=Command(("sh", "-c", script), ("rotate",), 30.0))
+    return driver_for(target, outside, {**lab.environ, "PATH": os.defpath, **environ}, lambda _text: None)
+
+
+def test_a_command_gets_no_secret_of_the_environment(lab: Lab, outside: Outside, tmp_path: Path) -> None:
+    driver = configured(lab, outside, f"env > {tmp_path}/env; echo {{}}", HOME="/h", DEPLOY_TOKEN="hunter2hunter2")
+
+    driver.snapshot()
+
+    got = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
+    assert got["HOME"] == "/h"
+    assert {"DEPLOY_TOKEN", "SANDBOX_MACHINE_SECRET"} & got.keys() == set()
+
+
+def test_a_secret_that_the_configuration_refers_to_is_not_repeated_after_a_command(
+    lab: Lab, outside: Outside, tmp_path: Path
+) -> None:
+    (tmp_path / "said").write_text(f"no entry for {lab.environ['SANDBOX_MACHINE_SECRET']}")
+    driver = configured(lab, outside, f"cat {tmp_path}/said >&2; exit 1")
+
+    with pytest.raises(DriverFailed, match=r"ended with 1: no entry for \[redacted\]$"):
+        driver.restore({})
+
+
+def test_a_drill_that_is_stopped_ends_what_its_command_does_and_the_command_may_leave_things_in_order(
+    tmp_path: Path,
+) -> None:
+    begun, left = tmp_path / "begun", tmp_path / "left"
+    script = f"trap 'touch {left}; exit 0' TERM; touch {begun}; while :; do sleep 0.1; done"
+    driver = replace(shell(script, timeout=600.0), stopped=begun.exists)
+
+    with pytest.raises(DriverFailed, match="it was stopped while sh rotate ran"):
+        driver.do(Move(Action.ROTATE), {})
+
+    assert left.exists()
+
+
+def test_a_drill_that_is_stopped_rolls_back_by_its_command_all_the_same(tmp_path: Path) -> None:
+    driver = replace(shell('sleep 1; touch "$OUT/$0"', OUT=str(tmp_path)), stopped=lambda: True)
+
+    driver.restore({})
+
+    assert (tmp_path / "restore").exists()
 
 
 def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:

@@ -147,6 +147,42 @@ def test_an_operator_who_may_not_or_cannot_is_not_ready_and_no_secret_is_said(
     assert [value for value in secrets if value in f"{ready} {driver!r}"] == []
 
 
+def test_a_key_of_an_earlier_drill_that_is_gone_keeps_no_rollback_from_its_end(
+    driven: Driver, seen_from: Outside, look: Look
+) -> None:
+    old = look(seen_from)
+    earlier = driven.snapshot()
+    driven.do(Move(Action.ANNOUNCE), earlier)
+    before = driven.snapshot()
+    as_once = {**before, "states": {"gone": {"priority": "1", "enabled": "true", "active": "true"}, **before["states"]}}
+    driven.do(Move(Action.REPLACE), before)
+    driven.clean(earlier, keep_new=False)
+
+    driven.restore(as_once)
+
+    restored = look(seen_from)
+    driven.clean(before, keep_new=False)
+    assert list(before["states"]) == list(earlier["states"]), "the earlier drill's key is none of this one's"
+    assert restored.signs == old.signs
+
+
+def test_a_fault_proxy_that_is_gone_keeps_no_key_of_keycloak_from_being_restored(
+    keycloak: Lab, driven: Driver, seen_from: Outside, look: Look
+) -> None:
+    before, old = driven.snapshot(), look(seen_from)
+    driven.do(Move(Action.REPLACE), before)
+    assert isinstance(keycloak.target.provider, KeycloakAdmin)
+    provider = replace(keycloak.target.provider, fault_control="http://127.0.0.1:9")
+    cut_off = driver_for(replace(keycloak.target, provider=provider), seen_from, keycloak.environ, lambda _text: None)
+
+    with pytest.raises(DriverFailed, match="the fault proxy cannot be reached"):
+        cut_off.restore(before)
+
+    restored = look(seen_from)
+    driven.clean(before, keep_new=False)
+    assert restored.signs == old.signs
+
+
 def test_a_rotation_of_keycloak_that_is_kept_leaves_the_new_key_only(
     driven: Driver, seen_from: Outside, look: Look
 ) -> None:

@@ -123,6 +123,25 @@ def test_who_does_nothing_is_waited_for_until_the_time_is_over(outside: Outside)
     assert len(told) == 1
 
 
+def test_a_person_is_not_waited_for_once_the_drill_is_stopped(outside: Outside) -> None:
+    told: list[str] = []
+    driver = ManualDriver(outside, told.append, timeout=600.0, poll=0.05, stopped=lambda: bool(told))
+
+    with pytest.raises(DriverFailed, match="it was stopped while a new key in the key set was waited for"):
+        driver.do(Move(Action.ANNOUNCE), driver.snapshot())
+
+
+def test_a_person_is_waited_for_in_a_rollback_of_a_drill_that_was_stopped(
+    manual: ManualDriver, person: Person, outside: Outside, look: Look
+) -> None:
+    before, old = manual.snapshot(), look(outside)
+    manual.do(Move(Action.ROTATE), before)
+
+    replace(manual, stopped=lambda: True).restore(before)
+
+    assert look(outside).signs == old.signs
+
+
 def test_a_provider_that_is_down_for_a_moment_does_not_end_the_wait(
     manual: ManualDriver, person: Person, control: Control
 ) -> None:

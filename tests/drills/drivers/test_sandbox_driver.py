@@ -298,3 +298,45 @@ def test_keys_that_the_provider_has_forgotten_are_an_error_that_says_so(driver: 
 
     with pytest.raises(DriverFailed, match="no such key"):
         driver.restore({**before, "active": "unknown"})
+
+
+def without_proxy(lab: Lab, outside: Outside, *actions: Action) -> Driver:
+    """The driver of a drill that makes these moves, after the fault proxy has gone."""
+    assert isinstance(lab.target.provider, SandboxControl)
+    provider = replace(lab.target.provider, fault_control="http://127.0.0.1:9")
+    target = replace(lab.target, provider=provider)
+    return driver_for(target, outside, lab.environ, lambda _text: None, actions=frozenset(actions))
+
+
+def test_a_fault_proxy_that_is_gone_keeps_nothing_else_from_being_restored(
+    driver: Driver, lab: Lab, outside: Outside, look: Look, control: Control
+) -> None:
+    before, old = driver.snapshot(), look(outside)
+    for action in (Action.REPLACE, Action.ALGORITHM, Action.CLIENT_SECRET):
+        driver.do(move(action), before)
+
+    with pytest.raises(DriverFailed, match="the fault proxy cannot be reached"):
+        without_proxy(lab, outside, *Action).restore(before)
+
+    assert (look(outside).alg, look(outside).signs) == (old.alg, old.signs)
+
+
+def test_a_drill_without_faults_on_the_path_needs_no_fault_proxy_to_be_undone(
+    driver: Driver, lab: Lab, outside: Outside, look: Look
+) -> None:
+    before, old = driver.snapshot(), look(outside)
+    driver.do(move(Action.ROTATE), before)
+
+    without_proxy(lab, outside, Action.ROTATE).restore(before)
+
+    assert look(outside).signs == old.signs
+
+
+def test_faults_end_also_where_the_keys_of_before_are_forgotten(driver: Driver, outside: Outside, look: Look) -> None:
+    before = driver.snapshot()
+    driver.do(move(Action.CLIENT_SECRET), before)
+
+    with pytest.raises(DriverFailed, match="no such key"):
+        driver.restore({**before, "active": "unknown"})
+
+    assert look(outside).token_problem == ""
