@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from drills.journal import Entry, Log
 from drills.record import Alerts, Detected, Verdict, VerifierRecord
@@ -25,7 +25,8 @@ def verdict_of(
         return Verdict.ABORTED, (f"Aborted: {ending}.",)
     problems = (
         *hurt,
-        *_of_verifiers(scenario, verifiers),
+        *(f"{name} could not be asked any more: {error}" for name, error in _silent(log).items()),
+        *_of_verifiers(scenario, [each for each in verifiers if each.name not in _silent(log)]),
         *_of_those_out(scenario, verifiers, log),
         *_of_detection(scenario, detected),
         *(f"{name} was expected and did not fire." for name in alerts.missing),
@@ -75,17 +76,18 @@ def _foretold(each: VerifierRecord, measure: Measure) -> bool:
     return each.predicted.of(measure) is not None
 
 
+def _silent(log: Log) -> Mapping[str, str]:
+    """Verifiers that ended or failed in the midst of the drill, with what was said of it."""
+    return {sample.verifier: sample.error for sample in log.samples if not sample.answered}
+
+
 def _of_those_out(scenario: Scenario, verifiers: Sequence[VerifierRecord], log: Log) -> Iterator[str]:
-    """Verifiers that did not get well, and those that could not be asked to the end."""
+    """Verifiers that did not get well again."""
     if scenario.judge is Judge.DETECTED:
         return
     gone = scenario.keeps and log.last(Entry.RESTORED) is None  # the old key is, for good
     for each in verifiers:
-        own = [sample for sample in log.samples if sample.verifier == each.name]
-        silent = next((sample for sample in own if not sample.answered), None)
-        if silent is not None:
-            yield f"{each.name} could not be asked any more: {silent.error}"
-            continue
+        own = [sample for sample in log.samples if sample.verifier == each.name and sample.answered]
         for generation in Generation:
             last = next((sample for sample in reversed(own) if sample.generation is generation), None)
             if last is not None and not last.ok and not (gone and generation is Generation.OLD):

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import yaml
 
 from alerts.links import panel_id
 from alerts.model import LABELS
 from alerts.rotation_table import ROTATION
+from oidcwatch.sandbox_config import ISSUER
 
 if TYPE_CHECKING:
     from tests.stack.conftest import Live
@@ -46,6 +53,38 @@ def outage(stack: Live) -> Iterator[Outage]:
     stack.break_token_endpoint()
 
 
+def drilled(live: Live, folder: Path, scenario: str) -> dict[str, Any]:
+    """The record of a drill on the stack's provider, of which its agents are told, watched by its Prometheus."""
+    stack, control = live.stack, live.stack.sandbox.control
+    document = yaml.safe_load(stack.config.read_text(encoding="utf-8"))
+    document["issuers"][0]["drill"] = {
+        "client": "machine",
+        "provider": {"type": "sandbox", "control": control.url, "fault_control": control.fault_url},
+        "agents": [agent.url for agent in stack.agents.values()],
+    }
+    config = folder / "drill.yaml"
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    command = [sys.executable, "-m", "oidcwatch", "drill", "run", scenario, "--issuer", ISSUER, "-c", str(config)]
+    command += [
+        "--yes",
+        "--json",
+        "--verifier",
+        "pyjwt",
+        "--ttl",
+        "6s",
+        "--cooldown",
+        "2s",
+        "--out",
+        str(folder / "drills"),
+    ]
+    ended = subprocess.run(
+        command, env={**os.environ, **stack.sandbox.environ}, capture_output=True, text=True, timeout=120, check=False
+    )
+    record: dict[str, Any] = json.loads(ended.stdout or "{}")
+    assert "verifiers" in record, (ended.returncode, ended.stdout, ended.stderr)
+    return record
+
+
 def in_time(live: Live) -> timedelta:
     """Four minutes in the time of the rules."""
     return live.stack.deployment.paced(PAGED_WITHIN) + UNSCALED
@@ -57,6 +96,16 @@ def test_a_healthy_provider_raises_nothing_but_the_sign_of_life(live: Live) -> N
     sent = {(each.route, alert.name) for each in live.stack.notifications() for alert in each.alerts}
     assert sent == {("deadman", "Watchdog")}
     assert live.firing() == {("Watchdog", "false")}
+    assert set(live.values(BUDGETS)) == {1.0}
+
+
+def test_a_drill_finds_every_alert_that_it_expects(live: Live, tmp_path: Path) -> None:
+    record = drilled(live, tmp_path, "jwks-outage-5xx")
+
+    assert record["verdict"] == "pass", record["because"]
+    assert {"OidcDrillRunning", "OidcJwksUnavailable"} <= set(record["alerts"]["fired"])
+    assert record["alerts"]["missing"] == []
+    assert record["page_seconds"] is not None
     assert set(live.values(BUDGETS)) == {1.0}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from drills.driver import Driver, Snapshot
 from drills.drivers import driver_for
 from drills.engine import run_drill
 from drills.journal import Journal, Log, read_log
@@ -41,6 +43,19 @@ class Drilled:
     told: list[Progress] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Forgetful:
+    """A driver of a provider that says that it was restored, and was not."""
+
+    driver: Driver
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.driver, name)
+
+    def restore(self, before: Snapshot) -> None:
+        """Nothing."""
+
+
 @dataclass(slots=True)
 class Range:
     """A provider to drill on. `run` starts one drill and waits for its end."""
@@ -63,7 +78,7 @@ class Range:
         return Plan(
             scenario=scenario,
             target=self.lab.target,
-            driver=driver_for(self.lab.target, self.outside, self.lab.environ, lambda text: None),
+            driver=self.driver(),
             outside=self.outside,
             http=self.outside.http,
             secrets=self.outside.secrets,
@@ -87,6 +102,18 @@ class Range:
 
         record = run_drill(plan, hear, stop or threading.Event())
         return Drilled(record, read_log(plan.journal.folder), plan.journal.folder, told)
+
+    def driver(self) -> Driver:
+        """Of the provider."""
+        return driver_for(self.lab.target, self.outside, self.lab.environ, lambda text: None)
+
+    def forgetful(self, driver: Driver) -> Forgetful:
+        """The same without a rollback."""
+        return Forgetful(driver)
+
+    def kill_canaries(self) -> None:
+        """Every child of this process that is a canary written in Go."""
+        subprocess.run(["pkill", "-9", "-P", str(os.getpid()), "go-oidc"], check=False)
 
     @property
     def control(self) -> Control:

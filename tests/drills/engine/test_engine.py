@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from drills.journal import read_log
 from drills.lab import TOKEN_LIFETIME
 from drills.plan import NotReady
 from drills.progress import Progress
 from drills.record import Phase, Verdict, from_json, to_json
+from drills.recovery import NotRestored
 from drills.scenario import Scenario
 from drills.scenarios import SCENARIOS
 
@@ -85,3 +88,42 @@ def test_the_record_survives_json(range_: Range, quick: Callable[[Scenario], Sce
     record = range_.run(range_.plan(quick(SCENARIOS["early-removal"]), ("pyjwt",))).record
 
     assert from_json(to_json(record)) == record
+
+
+def test_a_terminal_that_has_gone_away_keeps_no_drill_from_its_rollback(range_: Range) -> None:
+    before = range_.keys()
+
+    def hang_up(progress: Progress) -> None:
+        if progress.phase is Phase.OBSERVE:
+            raise SystemExit(1)
+
+    drilled = range_.run(range_.plan(SCENARIOS["zero-lead"], ("static-keys",)), tell=hang_up)
+
+    assert drilled.record.verdict is Verdict.ABORTED
+    assert range_.keys() == before
+
+
+def test_a_rollback_that_leaves_another_key_signing_is_not_believed(range_: Range) -> None:
+    plan = range_.plan(SCENARIOS["zero-lead"], ("go-oidc",))
+
+    with pytest.raises(NotRestored, match="not with"):
+        range_.run(dataclasses.replace(plan, driver=range_.forgetful(plan.driver)))
+
+    assert read_log(plan.journal.folder).touched
+    range_.driver().restore(read_log(plan.journal.folder).before)
+
+
+def test_a_key_is_not_announced_for_less_than_its_verifiers_need(range_: Range) -> None:
+    with pytest.raises(NotReady, match="a longer --longest"):
+        range_.run(range_.plan(SCENARIOS["routine"], ("apigee",), shorten={"ttl": 45.0}))
+
+
+def test_a_verifier_that_ends_in_the_midst_of_a_drill_fails_it(range_: Range) -> None:
+    def kill(progress: Progress) -> None:
+        if progress.phase is Phase.OBSERVE:
+            range_.kill_canaries()
+
+    drilled = range_.run(range_.plan(SCENARIOS["jwks-outage-5xx"], ("go-oidc",), emulate=frozenset()), tell=kill)
+
+    assert drilled.record.verdict is Verdict.FAIL
+    assert "go-oidc could not be asked any more" in drilled.record.because[0]

@@ -69,6 +69,42 @@ def test_a_line_that_a_crash_cut_short_is_left_out(journal: Journal) -> None:
     assert [line.entry for line in read_log(journal.folder).lines] == [Entry.OPENED, Entry.MOVING]
 
 
+def test_what_is_written_after_a_line_that_a_crash_cut_short_is_read(tmp_path: Path) -> None:
+    killed = Journal.create(tmp_path, "zero-lead", NOW)
+    killed.write(Entry.MOVING)
+    killed.close()
+    with (killed.folder / JOURNAL).open("a") as file:
+        file.write('{"at": "2026-11-22T04:00:')
+
+    settling = Journal.take_over(killed.folder)
+    settling.write(Entry.RESTORED)
+    settling.close()
+
+    assert [line.entry for line in read_log(killed.folder).lines] == [Entry.MOVING, Entry.RESTORED]
+
+
+def test_a_journal_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
+    for scenario in ("zero-lead", "routine"):
+        journal = Journal.create(tmp_path, scenario, NOW)
+        journal.write(Entry.MOVING, action="rotate")
+        journal.close()
+    (next(folder for folder in drills_in(tmp_path) if "routine" in folder.name) / JOURNAL).write_text('{"at": 1}\n')
+
+    (left,) = unfinished_in(tmp_path)
+
+    assert "zero-lead" in left.id
+
+
+def test_texts_of_others_are_redacted(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path, "zero-lead", NOW, lambda text: text.replace("s3cr3t", "***"))
+
+    journal.write(Entry.ENDED, ending="curl -H s3cr3t failed")
+    journal.sample(Sample("pyjwt", Generation.OLD, 1.0, ok=False, error="it got s3cr3t"))
+    journal.close()
+
+    assert "s3cr3t" not in "".join(file.read_text() for file in journal.folder.iterdir())
+
+
 def test_samples_come_back_as_they_were(journal: Journal) -> None:
     sample = Sample("pyjwt", Generation.NEW, 12.5, ok=False, error="PyJWKClientError: no key")
     journal.sample(sample)
