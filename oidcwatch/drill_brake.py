@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drills.guard import PrometheusGuard
+from drills.plan import Guard
 
 _LOOK = 2.0  # seconds between two looks at abort rules, as while a drill observes
 
@@ -17,7 +17,7 @@ class Brake:
     """Called again and again, by the thread that runs the drill: whether the driver must give up."""
 
     stop: threading.Event
-    guard: PrometheusGuard | None
+    guard: Guard | None
     tell: Callable[[str], None]
     """Hears once which abort rule is broken."""
     monotonic: Callable[[], float] = time.monotonic

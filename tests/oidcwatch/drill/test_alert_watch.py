@@ -240,6 +240,26 @@ def test_an_abort_rule_that_prometheus_refuses_forbids_the_drill(watched: Watche
     assert line.text.endswith("; correct drill.abort_when")
 
 
+@pytest.mark.parametrize(
+    ("query", "ok", "says"),
+    [
+        ('errors{issuer="nobody"}', False, "the query gives no series, which never ends a drill"),
+        ("vector(0) / vector(0)", False, "the query gives NaN, which never ends a drill"),
+        ('errors{issuer="nobody"} or vector(0)', True, "not above 0.5"),
+        ("vector(0) / vector(0) >= 0 or vector(0)", True, "not above 0.5"),
+    ],
+)
+def test_an_abort_rule_that_could_never_end_a_drill_forbids_it(
+    watched: Watched, query: str, ok: bool, says: str
+) -> None:
+    line = next(
+        line for line in watched.guard("anybody", AbortRule(query, 0.5, "it hurts")).budget() if "rule" in line.name
+    )
+
+    assert line.ok == ok
+    assert line.text.startswith(says)
+
+
 def test_a_page_for_real_runs_forbids_a_drill_and_ends_one(watched: Watched) -> None:
     watched.metrics.values['broken{kind="cause",issuer="hurt",drill="false"}'] = 1
     guard = watched.guard("hurt")
