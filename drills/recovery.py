@@ -181,6 +181,8 @@ def _well(run: Running) -> bool:
     for subject in run.subjects:
         for generation in wanted:
             sample = run.newest.get((subject.row.name, generation))
+            if sample is not None and not sample.answered:
+                continue  # it has ended, and will not get well
             if sample is None or not sample.ok or sample.at < (run.healed or 0.0):
                 return False
     return True

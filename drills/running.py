@@ -19,6 +19,7 @@ from drills.progress import Progress, Standing, Tell
 from drills.record import AlertSeen, Detected, Event, EventKind, Phase
 from drills.scenario import Generation, Judge
 from drills.subject import Sample, Subject
+from drills.token import Token
 from drills.triage import Cause, triage
 from drills.verifiers import Verifier
 from drills.watch import Sighting
@@ -29,7 +30,6 @@ _TICK = 0.2
 _TELL, _LOOK = 1.0, 2.0  # seconds between two words to those who watch, and two looks at alerts and abort rules
 _SAME = 15.0  # seconds for which one judgement of a token explains refusals
 _RETRY = 5.0  # seconds until a token is asked for again that the provider did not give
-_SPARE = 2.0  # seconds before `exp` from which a token proves nothing any more
 
 
 def _tell_nobody(_: Progress) -> None:
@@ -38,26 +38,6 @@ def _tell_nobody(_: Progress) -> None:
 
 class Ended(Exception):
     """The drill must end now and roll back; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token that verifiers are asked about. POSIX times in seconds."""
-
-    value: str = field(repr=False)
-    kid: str
-    minted: float
-    expires: float
-
-    @property
-    def stale(self) -> bool:
-        """Whether half of its life is over."""
-        return time.time() > self.minted + (self.expires - self.minted) / 2
-
-    @property
-    def spent(self) -> bool:
-        """Whether a refusal of it would only mean that it has expired."""
-        return time.time() > self.expires - _SPARE
 
 
 @dataclass(slots=True)
