@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from probes.checks import jwks_certificates, jwks_delivery
 from probes.checks.base import Problem, ProtocolCheck
 from probes.checks.jwks_answer import JwksAnswer, name_of
-from probes.keys import ALGORITHMS_OF, MAX_KEYS
+from probes.keys import ALGORITHMS_OF, MAX_KEYS, Key
 from probes.ledger import KeyFacts
 from probes.model import Reason, Severity
 
@@ -61,12 +61,19 @@ def _consistent_members(subject: JwksAnswer) -> Iterator[str | Problem]:
             yield f"{name_of(key)}: alg {key.alg[:20]} does not fit {key.kty} {key.crv}".rstrip()
         if key.use and key.key_ops:
             yield Problem(f"{name_of(key)}: use and key_ops are both given", severity=Severity.WARNING)
-    yield from _promised_algorithms(subject)
-
-
-def _promised_algorithms(subject: JwksAnswer) -> Iterator[str | Problem]:
-    """Clients of the configuration wait for ID tokens of one algorithm; what is advertised beyond is a lesser promise."""
     signing = [key for key in subject.keys.keys if key.signs and key.public is not None]
+    if len(set(subject.samples)) <= 1:  # else another sample may hold the key that this one lacks: ROT-09 speaks of it
+        yield from _promised_algorithms(subject, signing)
+    for key in signing if subject.advertised else ():
+        # It may sign access tokens only, which Discovery has no member for.
+        if key.algorithms and not set(key.algorithms) & set(subject.advertised):
+            yield Problem(
+                f"{name_of(key)}: {key.algorithms[0]} is not advertised for ID tokens", severity=Severity.INFO
+            )
+
+
+def _promised_algorithms(subject: JwksAnswer, signing: Sequence[Key]) -> Iterator[str | Problem]:
+    """Clients of the configuration wait for ID tokens of one algorithm; what is advertised beyond is a lesser promise."""
     signable = {algorithm for key in signing for algorithm in key.algorithms}
     wanted = {client.id_token_alg: client.name for client in subject.issuer.clients if client.redirect_uri}
     for algorithm, client in wanted.items():
@@ -74,14 +81,6 @@ def _promised_algorithms(subject: JwksAnswer) -> Iterator[str | Problem]:
             yield f"no published key can verify {algorithm}, which client {client} wants for its ID tokens"
     if "RS256" in subject.advertised and "RS256" not in {*signable, *wanted}:
         yield Problem("RS256 is advertised, and no published key can verify it", severity=Severity.WARNING)
-    if not subject.advertised:
-        return
-    for key in signing:
-        # It may sign access tokens only, which Discovery has no member for.
-        if key.algorithms and not set(key.algorithms) & set(subject.advertised):
-            yield Problem(
-                f"{name_of(key)}: {key.algorithms[0]} is not advertised for ID tokens", severity=Severity.INFO
-            )
 
 
 def _strength(subject: JwksAnswer) -> Iterator[str | Problem]:

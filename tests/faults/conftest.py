@@ -30,6 +30,8 @@ from sandbox.control_client import Control
 
 HERE = Path(__file__).parent
 SUCCESS = "success"
+FIRST = ("discovery", "jwks")
+"""In this order: others take what discovery learns, and jwks repeats what they note of tokens by unpublished keys."""
 PLENTY = 30.0  # seconds: for runs that do not wait for a time-out
 
 _ENDPOINTS: Mapping[str, str] = MappingProxyType(
@@ -206,11 +208,11 @@ class Lab:
             await asyncio.to_thread(self.provider.restore)
 
     async def run(self, row: Row, memory: Memory) -> list[ProbeResult]:
-        """Every kind once: discovery first, because others take what it learns, then all others side by side."""
+        """Every kind once: those of `FIRST` one after the other, then all others side by side."""
         kinds = dict.fromkeys(check.probe for check in self.provider.settings.checks)
         wanted = [kind for kind in kinds if not row.only or kind in row.only]
-        first = [await self.once("discovery", row, memory)] if "discovery" in wanted else []
-        rest = [self.once(kind, row, memory) for kind in wanted if kind != "discovery"]
+        first = [await self.once(kind, row, memory) for kind in FIRST if kind in wanted]
+        rest = [self.once(kind, row, memory) for kind in wanted if kind not in FIRST]
         return first + await asyncio.gather(*rest)
 
     async def once(self, kind: str, row: Row, memory: Memory) -> ProbeResult:

@@ -227,6 +227,14 @@ def test_a_key_with_its_own_certificate_leads_to_no_finding(world: World) -> Non
     assert run_checks(ANSWER + KEYS, good) == []
 
 
+def test_what_clients_wait_for_is_not_missed_in_a_set_that_other_samples_contradict(world: World) -> None:
+    lacking, samples = world.ec.jwk(), [world.answer(jwk).keys.thumbprints for jwk in (world.ec.jwk(), world.rsa.jwk())]
+
+    torn = world.answer(lacking, issuer={"clients": (PORTAL,)}, advertised=("RS256", "ES256"), samples=tuple(samples))
+
+    assert [finding.check_id for finding in run_checks(KEYS, torn)] == ["ROT-09"]
+
+
 def test_a_long_max_age_is_none_where_keys_are_announced_for_longer(world: World) -> None:
     issuer = {"verifier_facts": (APISERVER,), "policy": {"min_key_lead": 7200}}
 
