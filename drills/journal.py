@@ -206,8 +206,8 @@ def read_log(folder: Path) -> Log:
         Line(datetime.fromisoformat(said["at"]), Entry(said["entry"]), said) for said in _objects(folder / JOURNAL)
     )
     samples = tuple(
-        Sample(name, Generation(generation), float(at), bool(ok), error, float(seconds), bool(answered))
-        for name, generation, at, ok, error, seconds, answered in (_objects(folder / SAMPLES))
+        Sample(name, Generation(generation), float(at), bool(ok), error, *later)
+        for name, generation, at, ok, error, *later in (_objects(folder / SAMPLES))
     )
     return Log(folder.name, lines, samples)
 
