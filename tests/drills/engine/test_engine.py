@@ -123,7 +123,9 @@ def test_a_verifier_that_ends_in_the_midst_of_a_drill_fails_it(range_: Range) ->
         if progress.phase is Phase.OBSERVE:
             range_.kill_canaries()
 
-    drilled = range_.run(range_.plan(SCENARIOS["jwks-outage-5xx"], ("go-oidc",), emulate=frozenset()), tell=kill)
+    drilled = range_.run(
+        range_.plan(SCENARIOS["jwks-outage-5xx"], ("go-oidc",), emulate=frozenset(), longest=8.0), tell=kill
+    )
 
     assert drilled.record.verdict is Verdict.FAIL
     assert "go-oidc could not be asked any more" in drilled.record.because[0]
