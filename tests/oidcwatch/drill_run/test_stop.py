@@ -38,7 +38,9 @@ def on_terminal(configured: Any) -> Iterator[Callable[..., tuple[subprocess.Pope
 
     def start(*arguments: str) -> tuple[subprocess.Popen[bytes], int]:
         person, terminal = pty.openpty()
-        command = ["setsid", "--ctty", sys.executable, "-m", "oidcwatch", "drill", *arguments]
+        # Whoever runs the tests may ignore the signal, as under nohup, and a child would inherit that.
+        command = ["env", "--default-signal=HUP", "setsid", "--ctty"]
+        command += [sys.executable, "-m", "oidcwatch", "drill", *arguments]
         process = subprocess.Popen(
             command, cwd=configured.folder, env=configured.environ, stdin=terminal, stdout=terminal, stderr=terminal
         )
