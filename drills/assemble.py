@@ -38,7 +38,7 @@ def record_of(log: Log, scenario: Scenario) -> Record:
     opened = log.opened
     clock, healed = _clock(log), _healed(log)
     detected, alerts = _detected(log), _alerts(log, scenario)
-    verifiers = tuple(_verifier(log, scenario, said) for said in _predicted(log))
+    verifiers = tuple(_verifier(log, scenario, said) for said in log.predicted)
     first = log.all(Entry.MOVING)
     begun = first[0].at if first else None
     verdict, because = verdict_of(log, scenario, verifiers, detected, alerts)
@@ -145,11 +145,6 @@ def _until(samples: Sequence[Sample], end: float | None) -> list[Sample]:
 
 def _window(samples: Sequence[Sample], clock: float) -> float:
     return max((sample.at for sample in samples), default=clock) - clock
-
-
-def _predicted(log: Log) -> Sequence[Mapping[str, Any]]:
-    line = log.last(Entry.PREDICTED)
-    return line.said["verifiers"] if line else ()
 
 
 def _clock(log: Log) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from drills.journal import Entry, Log
+from drills.journal import Log
 from drills.moving import ROW
 from drills.prediction import flushes
 from drills.record import Alerts, Detected, VerifierRecord
@@ -60,8 +60,7 @@ def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord], flush
 
 def _flushable(log: Log) -> frozenset[str]:
     """Verifiers that a token with an unknown kid rids of a removed key."""
-    predicted = log.last(Entry.PREDICTED)
-    rows = (ROW.validate_python(said["row"]) for said in (predicted.said["verifiers"] if predicted else ()))
+    rows = (ROW.validate_python(said["row"]) for said in log.predicted)
     return frozenset(row.name for row in rows if flushes(row))
 
 

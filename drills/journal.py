@@ -9,10 +9,11 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -144,13 +145,28 @@ class Line:
     said: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Log:
-    """Everything that a journal holds."""
+    """What a journal holds."""
 
-    id: str
+    folder: Path
     lines: tuple[Line, ...]
-    samples: tuple[Sample, ...]
+
+    @property
+    def id(self) -> str:
+        """The drill's, as people type it."""
+        return self.folder.name
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """All answers of verifiers, read when somebody asks for them: there are thousands, and few want them.
+
+        Raises OSError, and TypeError or ValueError for what this release did not write.
+        """
+        return tuple(
+            Sample(name, Generation(generation), float(at), bool(ok), error, *later)
+            for name, generation, at, ok, error, *later in _objects(self.folder / SAMPLES)
+        )
 
     def last(self, entry: Entry) -> Line | None:
         """The newest line of that kind."""
@@ -171,6 +187,12 @@ class Log:
         """The driver's snapshot; None when nothing had been touched yet."""
         line = self.last(Entry.SNAPSHOT)
         return line.said["before"] if line else None
+
+    @property
+    def predicted(self) -> Sequence[Mapping[str, Any]]:
+        """What was written of each verifier when it was predicted last; nothing when the drill did not come so far."""
+        line = self.last(Entry.PREDICTED)
+        return line.said["verifiers"] if line else ()
 
     @property
     def touched(self) -> bool:
@@ -205,11 +227,7 @@ def read_log(folder: Path) -> Log:
     lines = tuple(
         Line(datetime.fromisoformat(said["at"]), Entry(said["entry"]), said) for said in _objects(folder / JOURNAL)
     )
-    samples = tuple(
-        Sample(name, Generation(generation), float(at), bool(ok), error, *later)
-        for name, generation, at, ok, error, *later in (_objects(folder / SAMPLES))
-    )
-    return Log(folder.name, lines, samples)
+    return Log(folder, lines)
 
 
 def drills_in(root: Path) -> tuple[Path, ...]:

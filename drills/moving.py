@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from pydantic import TypeAdapter
@@ -41,7 +40,7 @@ def foresee(run: Running) -> None:
     """
     run.enter(Phase.PREDICT)
     run.before = run.plan.driver.snapshot()
-    run.plan.journal.write(Entry.SNAPSHOT, before=dict(run.before), kid=run.old.kid if run.old else "")
+    run.plan.journal.write(Entry.SNAPSHOT, before=dict(run.before), kid=run.old_kid)
     _write_prediction(run, _seen(run, None), {})
 
 
@@ -96,7 +95,7 @@ def _start_clock(run: Running, move: Move, measure: Measure, now: Observed) -> N
 def _hold(run: Running, move: Move) -> None:
     match move.hold:
         case Hold.ADOPTED:
-            run.wait(adoption(run) + 2 * run.plan.poll)
+            run.wait(adoption(predictions(run)) + 2 * run.plan.poll)
         case Hold.OVERLAP:
             run.wait(max(0.0, run.last_of_old - time.time()) + run.plan.poll)
         case Hold.OBSERVED:
@@ -170,14 +169,14 @@ def _never(run: Running) -> float:
     return _A_WHILE if judged and any(each.seconds is None for each in run.expected.values()) else 0.0
 
 
-def adoption(run: Running) -> float:
-    """The safe lead in seconds: what the slowest verifier needs. Real services are not shortened with the canaries."""
-    leads = (needed_lead(prediction).seconds for prediction in predictions(run))
+def adoption(foreseen: Iterable[Prediction]) -> float:
+    """The safe lead in seconds: what the slowest of these verifiers needs, but for those that never adopt a key."""
+    leads = (needed_lead(prediction).seconds for prediction in foreseen)
     return max((lead for lead in leads if lead is not None), default=0.0)
 
 
 def predictions(run: Running) -> tuple[Prediction, ...]:
-    """What the verifiers that matter do with a key set as it is now."""
+    """What the verifiers that matter do with a key set as it is now: real services are not shortened with the canaries."""
     now, plan = _seen(run, None), run.plan
     return tuple(predict(row, now) for row in (run.rows if plan.forgets_at_once else plan.rows))
 
@@ -245,4 +244,4 @@ def _write_prediction(run: Running, now: Observed, expected: Mapping[str, Expect
                 "known": foreseen.known if foreseen else True,
             }
         )  # fmt: skip
-    run.plan.journal.write(Entry.PREDICTED, verifiers=rows, seen=datetime.now(UTC))
+    run.plan.journal.write(Entry.PREDICTED, verifiers=rows)

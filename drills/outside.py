@@ -57,7 +57,7 @@ class Outside:
 
     def observe(self) -> Observed:
         """How long the key set may be cached now, and what a fetch of it takes."""
-        return self._loop.run(observe_key_set(self.issuer, self.http))
+        return self._loop.run(_soon(_observe(self.http, self.jwks_uri)))
 
     async def _mint(self) -> str:
         check = Check(self.issuer, "client_credentials", self.client)
@@ -82,9 +82,16 @@ async def _soon(work: Coroutine[Any, Any, T]) -> T:
 
 async def observe_key_set(issuer: Issuer, http: Http) -> Observed:
     """One fetch of discovery and key set. Raises ProbeFailure, TimeoutError and httpx's errors when there is no answer."""
-    async with asyncio.timeout(_SECONDS):
+
+    async def look() -> Observed:
         metadata = await discover(http, Check(issuer, "jwks"), Steps())
-        response = await http("GET", metadata.jwks_uri)
+        return await _observe(http, metadata.jwks_uri)
+
+    return await _soon(look())
+
+
+async def _observe(http: Http, jwks_uri: str) -> Observed:
+    response = await http("GET", jwks_uri)
     problem = problem_of_answer(response)
     if problem:
         raise ProbeFailure(*problem)

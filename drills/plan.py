@@ -27,7 +27,7 @@ class AlertWatch(Protocol):
     """Sees the alerts about the issuer. Raises nothing: what cannot be seen is not there."""
 
     def now(self) -> tuple[AlertSeen, ...]:
-        """Those that fire now."""
+        """Those that fire now, each with the time at which it was first seen to; once `notified`, always so."""
 
 
 class Guard(Protocol):

@@ -66,8 +66,7 @@ def _tokens(run: Running) -> Iterator[Checked]:
     try:
         run.old = run.mint()
     except Exception as error:  # noqa: BLE001 - whatever a provider provokes is told by its reason
-        failure = classify(error)
-        yield Checked("token", False, f"{failure.reason}: {failure.detail}")
+        yield Checked("token", False, classify(error).told)
         return
     left = run.old.expires - time.time()
     yield Checked("token", left > _SOON, f"tokens live for {left:.0f} s; over {_SOON:.0f} s are needed")
@@ -107,12 +106,13 @@ def _lead(run: Running) -> Iterator[Checked]:
     """A key is to be announced for as long as the slowest verifier needs, or the rotation is no routine one."""
     if run.fleet is None or not any(move.hold is Hold.ADOPTED for move in run.plan.scenario.moves):
         return
-    never = [prediction.verifier.name for prediction in predictions(run) if _never_adopts(prediction)]
+    foreseen = predictions(run)
+    never = [prediction.verifier.name for prediction in foreseen if _never_adopts(prediction)]
     if never:
         yield Checked(
             "lead", False, f"no lead is long enough for {', '.join(never)}: restart them when it is announced"
         )
-    lead, longest = adoption(run), run.plan.longest
+    lead, longest = adoption(foreseen), run.plan.longest
     text = f"the key is announced for {lead:.0f} s before it signs; {longest:.0f} s are allowed"
     yield Checked("lead", lead <= longest, text if lead <= longest else f"{text}: a longer --longest")
 
@@ -145,8 +145,7 @@ def _tried(name: str, look: Callable[[], tuple[Ready, ...]]) -> tuple[Ready, ...
     except DriverFailed as error:
         return (Ready(name, False, str(error)),)
     except Exception as error:  # noqa: BLE001 - whatever a provider provokes is told by its reason
-        failure = classify(error)
-        return (Ready(name, False, f"{failure.reason}: {failure.detail}"),)
+        return (Ready(name, False, classify(error).told),)
 
 
 def _checked(ready: Ready) -> Checked:

@@ -39,7 +39,7 @@ def recover(run: Running) -> None:
     if keeps:
         keeps = _lasts(run)
     if not keeps:
-        _undo(plan.journal, plan.driver, plan.outside, run.before, run.old.kid if run.old else "")
+        _undo(plan.journal, plan.driver, plan.outside, run.before, run.old_kid)
         run.event(EventKind.MOVE, "rolled back: the provider is as it was before")
         _heal(run)
         if not run.stop.is_set():
@@ -158,11 +158,8 @@ def _undo(journal: Journal, driver: Driver, outside: Outside, before: Snapshot, 
         try:
             driver.restore(before)
             well, said = signs_with_published_key(outside, kid)
-        except DriverFailed as error:
-            well, said = False, str(error)
         except Exception as error:  # noqa: BLE001 - the provider may be in any state
-            failure = classify(error)
-            well, said = False, f"{failure.reason}: {failure.detail}"
+            well, said = False, ended(error)
         if well:
             with _whatever_happens_to_words():
                 journal.write(Entry.RESTORED, seen=said)
@@ -205,7 +202,7 @@ def _clean(run: Running, *, keep_new: bool) -> None:
             return
     leftover = Leftover(plan.journal, plan.driver, plan.outside)
     try:
-        remove_leftovers(leftover, run.before, run.old.kid if run.old else "", keep_new=keep_new)
+        remove_leftovers(leftover, run.before, run.old_kid, keep_new=keep_new)
     except NotRestored:
         raise
     except Exception as error:  # noqa: BLE001 - it is published without signing, and `settle` removes it later
@@ -223,5 +220,4 @@ def ended(error: BaseException) -> str:
     """Why a drill was aborted, in a sentence."""
     if isinstance(error, Ended | DriverFailed | NotReady | NotRestored):
         return str(error)
-    failure = classify(error) if isinstance(error, Exception) else None
-    return f"{failure.reason}: {failure.detail}" if failure else f"it was interrupted ({type(error).__name__})"
+    return classify(error).told if isinstance(error, Exception) else f"it was interrupted ({type(error).__name__})"

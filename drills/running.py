@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from drills.curve import observed
 from drills.driver import Snapshot
 from drills.expectation import Expected
 from drills.fleet import Fleet
@@ -98,6 +99,11 @@ class Running:
     def life(self) -> float:
         """Of a token, in seconds."""
         return self.old.expires - self.old.minted if self.old else self.plan.target.issuer.policy.max_token_lifetime
+
+    @property
+    def old_kid(self) -> str:
+        """Of the key that signed before the drill; empty where tokens name none."""
+        return self.old.kid if self.old else ""
 
     def begin_move(self) -> None:
         """From here on the provider is not as it was."""
@@ -271,12 +277,11 @@ class Running:
             known = self.alerts.get(seen.name)
             if known is None:
                 self.event(EventKind.ALERT, f"{seen.name} fires ({seen.severity})")
-            if known is None or (seen.notified and not known.notified):
-                first = seen if known is None else AlertSeen(known.name, known.at, known.severity, True, known.runbook)
-                self.alerts[seen.name] = first
+            if known != seen:
+                self.alerts[seen.name] = seen
                 self.plan.journal.write(
-                    Entry.ALERT, name=first.name, since=first.at, severity=first.severity, notified=first.notified,
-                    runbook=first.runbook,
+                    Entry.ALERT, name=seen.name, since=seen.at, severity=seen.severity, notified=seen.notified,
+                    runbook=seen.runbook,
                 )  # fmt: skip
 
     def say(self) -> None:
@@ -293,8 +298,6 @@ class Running:
             self.stop.set()
 
     def _standings(self) -> tuple[Standing, ...]:
-        from drills.curve import observed  # here: it sorts all samples, and only those who watch need it
-
         measure = self.plan.scenario.measures
         rows = []
         for subject in self.subjects:

@@ -18,6 +18,7 @@ def verdict_of(
     """The verdict, and why: the decisive sentence first."""
     end = log.last(Entry.ENDED)
     ending = str(end.said.get("ending", "")) if end else "the process that ran it has ended before its time"
+    silent = _silent(log)
     hurt = tuple(_of_impact(scenario, verifiers, detected, log))
     if ending and hurt and log.last(Entry.MOVED):
         return Verdict.FAIL, (*hurt, f"It was ended and rolled back: {ending}.")
@@ -25,8 +26,8 @@ def verdict_of(
         return Verdict.ABORTED, (f"Aborted: {ending}.",)
     problems = (
         *hurt,
-        *(f"{name} could not be asked any more: {error}" for name, error in _silent(log).items()),
-        *_of_verifiers(scenario, [each for each in verifiers if each.name not in _silent(log)]),
+        *(f"{name} could not be asked any more: {error}" for name, error in silent.items()),
+        *_of_verifiers(scenario, [each for each in verifiers if each.name not in silent]),
         *_of_those_out(scenario, verifiers, log),
         *_of_detection(scenario, detected),
         *(f"{name} was expected and did not fire." for name in alerts.missing),

@@ -23,9 +23,8 @@ _log = logging.getLogger(__name__)
 
 Values = tuple[str, ...]
 _LARGEST = 1e300
-_SHOWN = (
-    300.0  # seconds for which a finding of one run stays: Prometheus forgets a series after as long without a scrape
-)
+_SHOWN = 300.0
+"""Seconds for which a finding of one run stays: Prometheus forgets a series after as long without a scrape."""
 _Key = tuple[str, str, bool]
 """Check, region, and whether it is a drill's."""
 

@@ -61,8 +61,7 @@ def settle_one(session: Session, log: Log, show: Show) -> Ended:
     except (CallError, NotRestored) as error:
         return Ended(_code(journal), problem=session.redact(str(error)))
     except Exception as error:  # noqa: BLE001 - the provider may be in any state
-        failure = classify(error)
-        problem = session.redact(f"{failure.reason}: {failure.detail}; repeat: oidcwatch drill abort {log.id}")
+        problem = session.redact(f"{classify(error).told}; repeat: oidcwatch drill abort {log.id}")
         return Ended(_code(journal), problem=problem)
     finally:
         journal.close()

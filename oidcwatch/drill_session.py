@@ -73,8 +73,7 @@ class Session:
             return Ended(Ending.NOT_RUN, problem=self.redact(str(error)))
         except Exception as error:
             log.debug("the drill could not be run", exc_info=True)
-            failure = classify(error)
-            return Ended(Ending.NOT_RUN, problem=self.redact(f"{failure.reason}: {failure.detail}"))
+            return Ended(Ending.NOT_RUN, problem=self.redact(classify(error).told))
 
     def talk(self, show: Show) -> Talk:
         """How the parts of a drill speak to people."""
@@ -97,9 +96,8 @@ class Session:
         except Exception as error:
             if not read_log(plan.journal.folder).touched:
                 raise
-            failure = classify(error)
             raise NotRestored(
-                f"the provider may not be as it was before: {failure.reason}: {failure.detail}; bring it back: "
+                f"the provider may not be as it was before: {classify(error).told}; bring it back: "
                 f"oidcwatch drill abort {plan.journal.id}"
             ) from error
 

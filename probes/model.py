@@ -226,3 +226,8 @@ class ProbeFailure(Exception):
         self.detail = detail
         self.stage = stage
         self.oauth_error = oauth_error
+
+    @property
+    def told(self) -> str:
+        """The reason and what was seen, for a person; not redacted."""
+        return f"{self.reason}: {self.detail}"

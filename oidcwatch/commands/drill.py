@@ -171,8 +171,7 @@ def _observed(issuer: Issuer, max_age: int | None, offline: bool, redact: Redact
         with waiting_for(f"looking at {issuer.url}"):
             return run_loop(observe_key_set(issuer, make_http(issuer.ca_file)))
     except Exception as error:  # noqa: BLE001 - whatever a server provokes is told by its reason
-        failure = classify(error)
-        told = printable(redact(f"{failure.reason}: {failure.detail}"))
+        told = printable(redact(classify(error).told))
         typer.echo(f"oidcwatch: no key set of {issuer.name}: {told}; --max-age or --offline do without", err=True)
         raise typer.Exit(NOT_SEEN) from None
 
