@@ -30,7 +30,7 @@ def preflight(run: Running, parts: ExitStack, watch: Watch) -> None:
     if all(check.ok for check in checks):
         checks += [*_tokens(run), *_verifiers(run, parts), *_lead(run), *_probes(watch), *_users(run)]
     if all(check.ok for check in checks):
-        checks += _agents(run)  # last: what they see from now on counts as the drill's
+        checks += _agents(run)
     run.plan.journal.write(Entry.CHECKED, checks=[asdict(check) for check in checks])
     if not all(check.ok for check in checks):
         raise NotReady(tuple(checks))
@@ -135,6 +135,8 @@ def _users(run: Running) -> tuple[Checked, ...]:
 
 
 def _agents(run: Running) -> tuple[Checked, ...]:
+    """Told last: what agents see from now on, and every alert that comes of it, is the drill's."""
+    run.firing_before = frozenset(seen.name for seen in (run.plan.alerts.now() if run.plan.alerts else ()))
     run.plan.journal.write(Entry.AGENTS_TOLD)
     return tuple(_checked(ready) for ready in run.plan.tell_agents(True))
 

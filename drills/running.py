@@ -68,6 +68,8 @@ class Running:
     newest: dict[tuple[str, Generation], Sample] = field(default_factory=dict)
     detected: list[Detected] = field(default_factory=list)
     alerts: dict[str, AlertSeen] = field(default_factory=dict)
+    firing_before: frozenset[str] = frozenset()
+    """Names of alerts that the drill has not caused: they fired before anybody was told of it."""
     before: Snapshot | None = None
     """The provider as it was; None until the drill is about to touch it."""
     moved: float | None = None
@@ -83,7 +85,6 @@ class Running:
     _looked: float = 0.0
     _renewed: float = 0.0
     _unwritten: str = ""
-    _firing_before: set[str] = field(default_factory=set)
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -270,9 +271,7 @@ class Running:
     def look(self) -> None:
         """Notes alerts that fire."""
         for seen in self.plan.alerts.now() if self.plan.alerts else ():
-            if not self.moved:
-                self._firing_before.add(seen.name)
-            if seen.name in self._firing_before:
+            if seen.name in self.firing_before:
                 continue
             known = self.alerts.get(seen.name)
             if known is None:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from drills.driver import Ready
 from drills.journal import read_log
 from drills.lab import TOKEN_LIFETIME
 from drills.plan import NotReady
 from drills.progress import Progress
-from drills.record import Phase, Verdict, from_json, to_json
+from drills.record import AlertSeen, Phase, Verdict, from_json, to_json
 from drills.recovery import NotRestored
 from drills.scenario import Scenario
 from drills.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.process
 
+STARTED = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 Range = Any  # of the conftest, which tests cannot import
 CLASSES = ("go-oidc", "pyjwt", "apigee")
 
@@ -129,3 +132,20 @@ def test_a_verifier_that_ends_in_the_midst_of_a_drill_fails_it(range_: Range) ->
 
     assert drilled.record.verdict is Verdict.FAIL
     assert "go-oidc could not be asked any more" in drilled.record.because[0]
+
+
+def test_what_fires_once_agents_are_told_is_the_drills_and_what_fired_before_is_not(range_: Range) -> None:
+    told = threading.Event()
+
+    class Watched:
+        def now(self) -> tuple[AlertSeen, ...]:
+            names = ("OidcEarlier", "OidcDrillRunning") if told.is_set() else ("OidcEarlier",)
+            return tuple(AlertSeen(name, STARTED, "info", False, "") for name in names)
+
+    def tell(on: bool) -> tuple[Ready, ...]:
+        told.set()
+        return ()
+
+    drilled = range_.run(range_.plan(SCENARIOS["zero-lead"], ("pyjwt",), alerts=Watched(), tell_agents=tell))
+
+    assert drilled.record.alerts.fired == ("OidcDrillRunning",)
