@@ -45,6 +45,7 @@ def _run(run: Running) -> Record:
                 tell=run.sighted,
             )
         )
+        run.watch = watch
         run.enter(Phase.PREFLIGHT)
         try:
             preflight(run, parts, watch)

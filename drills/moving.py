@@ -65,6 +65,7 @@ def _make(run: Running, number: int, move: Move, before: Snapshot) -> None:
     plan.journal.write(Entry.MOVING, number=number, action=move.action, life=run.life)
     run.begin_move()
     plan.driver.do(move, before)
+    run.latest_move = time.time()
     # Others got tokens of the old key until now, and theirs may be as fresh as that.
     run.last_of_old = max(run.last_of_old, time.time() + run.life) if move.action in _RESIGN else run.last_of_old
     if move.starts and now is not None:
@@ -129,8 +130,13 @@ def _come(run: Running) -> bool:
 
 
 def _noticed(run: Running) -> bool:
+    """Whether what is to be detected was, each probe had its look, and what is to fire does.
+
+    A verifier may be the first to tell: the probes are not cut short by it.
+    """
     plan = run.plan
-    seen = plan.scenario.detects is None or any(each.expected for each in run.detected)
+    looked = run.watch is None or run.watch.all_ran_since(run.latest_move)
+    seen = plan.scenario.detects is None or (looked and any(each.expected for each in run.detected))
     return seen and (plan.alerts is None or plan.scenario.alerts <= run.alerts.keys())
 
 

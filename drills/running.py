@@ -23,7 +23,7 @@ from drills.subject import Sample, Subject
 from drills.token import Token
 from drills.triage import Cause, triage
 from drills.verifiers import Verifier
-from drills.watch import Sighting
+from drills.watch import Sighting, Watch
 from probes.classify import classify
 from probes.registry import PROBES
 
@@ -49,6 +49,7 @@ class Running:
     tell: Tell
     stop: threading.Event
     fleet: Fleet | None = None
+    watch: Watch | None = None
     phase: Phase = Phase.PREFLIGHT
     old: Token | None = None
     new: Token | None = None
@@ -74,6 +75,8 @@ class Running:
     """The provider as it was; None until the drill is about to touch it."""
     moved: float | None = None
     """POSIX time at which the first move was begun."""
+    latest_move: float = 0.0
+    """POSIX time at which the latest one was made."""
     hurt: str = ""
     """Which verifier refused a valid token in a drill that must disturb nobody."""
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -66,6 +66,14 @@ class Watch:
     _usual: dict[str, frozenset[str]] = field(default_factory=dict)
     """Ids of the checks that warned before the drill, by kind of probe: it did not cause that."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _latest: dict[str, datetime] = field(default_factory=dict)
+    """When the latest run began that has ended, by kind of probe."""
+
+    def all_ran_since(self, moment: float) -> bool:
+        """Whether each probe has ended a run that began after this POSIX time."""
+        return all(
+            check.probe in self._latest and self._latest[check.probe].timestamp() >= moment for check, _ in self.probes
+        )
 
     def prime(self) -> tuple[Sighting, ...]:
         """Runs each probe once, says of each whether it is well, and from then on tells what changes."""
@@ -92,6 +100,7 @@ class Watch:
             if known and not wrong:
                 self._told(_sighting(result, None))
             known = wrong
+            self._latest[check.probe] = result.started_at
             await pause
 
     async def _run(self, check: Check, probe: Probe) -> ProbeResult:

@@ -124,16 +124,16 @@ def watch(watch_of: WatchOf) -> Iterator[Watched]:
         yield watch
 
 
-Rehearse = Callable[[Scenario], Record]
+Rehearse = Callable[..., Record]
 
 
 @pytest.fixture
 def rehearse(range_: Range, tmp_path: Path) -> Rehearse:
-    """Runs a scenario with the verifiers that it names, emulated and with short times."""
+    """Runs a scenario with the verifiers that it names, emulated and with short times; probes every `watch` seconds."""
     outside, lab = range_.outside, range_.lab
     rows = verifiers()
 
-    def run(scenario: Scenario) -> Record:
+    def run(scenario: Scenario, watch: float = 1.0) -> Record:
         plan = Plan(
             scenario=scenario,
             target=lab.target,
@@ -146,7 +146,7 @@ def rehearse(range_: Range, tmp_path: Path) -> Rehearse:
             environ=lab.environ,
             ca_file=lab.ca_file,
             poll=0.25,
-            watch=1.0,
+            watch=watch,
             longest=30.0,
             shorten=SHORT,
             emulate=frozenset(scenario.verifiers),

@@ -44,6 +44,13 @@ def test_an_incident_is_detected_with_its_reason_and_its_owner(
     ), record.detected
 
 
+def test_a_verifier_that_tells_first_does_not_cut_the_probes_short(rehearse: Callable[..., Record]) -> None:
+    record = rehearse(_BY_NUMBER["I9"], watch=4.0)
+
+    told = {each.by for each in record.detected if each.expected}
+    assert {"pyjwt-2026-03", "jwks"} <= told
+
+
 def test_a_failed_fetch_wipes_the_keys_that_a_verifier_had(rehearse: Callable[[Scenario], Record]) -> None:
     record = rehearse(_BY_NUMBER["I9"])
 
