@@ -13,6 +13,7 @@ from exporters.sqlite_file import SqliteFile, StoreError
 from exporters.stored_keys import (
     CREATE,
     SCHEMA,
+    UPGRADES,
     Place,
     place_of,
     read_events,
@@ -31,7 +32,7 @@ _PAUSE = 1.0  # seconds between two writes: most observations only move a key's 
 _EVENTS_WAITING = 10_000  # of a disk which does not answer; some megabytes
 _CLOSE_SECONDS = 10.0
 _UNREADABLE = (sqlite3.Error, OSError, ValueError, TypeError, OverflowError)  # the last three: values of somebody else
-_FILE = SqliteFile("key ledger", SCHEMA, CREATE, _UNREADABLE)
+_FILE = SqliteFile("key ledger", SCHEMA, CREATE, _UNREADABLE, UPGRADES)
 
 
 class LedgerStore:
@@ -64,8 +65,11 @@ class LedgerStore:
     def read(self, issuer: Issuer) -> Ledger:
         """What was kept of the issuer. Never raises: a file that cannot be read is logged, and the ledger is empty."""
         try:
-            return stored_ledger(self._path, issuer) if self._path.exists() else Ledger()
-        except (StoreError, OSError) as error:
+            if not self._path.exists():
+                return Ledger()
+            _FILE.bring_up_to_date(self._path)
+            return stored_ledger(self._path, issuer)
+        except (sqlite3.Error, StoreError, OSError) as error:
             _log.warning("the key ledger of %s begins anew: %s", issuer.name, error)
             return Ledger()
 

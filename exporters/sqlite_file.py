@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 _BUSY_SECONDS = 5.0
 
@@ -25,6 +26,8 @@ class SqliteFile:
     create: str
     unreadable: tuple[type[Exception], ...] = (sqlite3.Error, OSError, ValueError)
     """What reading raises for content that no version of ours writes."""
+    upgrades: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    """By version, the statements that make its tables those of the next one."""
 
     def writable(self, path: Path) -> sqlite3.Connection:
         """Creates what is missing. Raises StoreError, OSError or sqlite3.Error."""
@@ -37,12 +40,21 @@ class SqliteFile:
             version = _schema_of(connection)
             if version == 0:
                 connection.executescript(self.create)
+            elif version in self.upgrades:
+                connection.executescript(self._upgrade(version))
             elif version != self.schema:
                 raise StoreError(self._unknown(path, version))
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def bring_up_to_date(self, path: Path) -> None:
+        """Turns a file of an earlier version into one of this. Raises StoreError, OSError or sqlite3.Error."""
+        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+            earlier = _schema_of(connection) in self.upgrades
+        if earlier:
+            self.writable(path).close()
 
     @contextmanager
     def reading(self, path: Path) -> Iterator[sqlite3.Connection]:
@@ -58,10 +70,17 @@ class SqliteFile:
         except self.unreadable as error:
             raise StoreError(f"{path}: {error}") from error
 
+    def _upgrade(self, version: int) -> str:
+        """All of it or nothing: a crash in the midst leaves the file as it was."""
+        steps = "".join(self.upgrades[each] for each in range(version, self.schema))
+        return f"BEGIN EXCLUSIVE;\n{steps}\nPRAGMA user_version = {self.schema};\nCOMMIT;"
+
     def _unknown(self, path: Path, version: int) -> str:
         if not version:
             return f"{path} is no {self.noun}"
         known = f"this oidcwatch knows version {self.schema}"
+        if version in self.upgrades:
+            return f"{path}: the {self.noun} has version {version}, {known}; an agent of it brings the file up to date"
         return f"{path}: the {self.noun} has version {version}, {known}; move it away"
 
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
 from exporters.stored_runs import EPOCH, microseconds
-from probes.ledger import Event, EventKind, KeyFacts, KeyRecord, Ledger, Sight, Unpublished, Use, Watch
+from probes.ledger import (
+    AddressSight,
+    Edge,
+    Event,
+    EventKind,
+    KeyFacts,
+    KeyRecord,
+    Ledger,
+    Sight,
+    Unpublished,
+    Use,
+    Watch,
+)
 from probes.subjects import Issuer
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables, kept in the file as `user_version`."""
 EVENTS_KEPT = 1000
 """Of each issuer, the newest."""
@@ -51,6 +63,17 @@ CREATE TABLE sights (
     drill INTEGER NOT NULL,  -- 1: it left during a drill
     PRIMARY KEY (issuer, url, thumbprint, region)
 ) STRICT;
+CREATE TABLE addresses (
+    issuer TEXT NOT NULL,
+    url TEXT NOT NULL,
+    thumbprint TEXT NOT NULL,
+    region TEXT NOT NULL,
+    address TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    gone INTEGER,
+    PRIMARY KEY (issuer, url, thumbprint, region, address)
+) STRICT;
 CREATE TABLE watches (
     issuer TEXT NOT NULL,
     url TEXT NOT NULL,
@@ -84,6 +107,38 @@ CREATE INDEX events_of_issuers ON events (issuer, url, at);
 PRAGMA user_version = {SCHEMA};
 COMMIT;
 """
+UPGRADES: Mapping[int, str] = MappingProxyType(
+    {
+        1: """
+            ALTER TABLE keys ADD COLUMN token_drill INTEGER;
+            ALTER TABLE sights ADD COLUMN drill INTEGER NOT NULL DEFAULT 0;
+            ALTER TABLE watches ADD COLUMN drill INTEGER NOT NULL DEFAULT 0;
+            CREATE TABLE unpublished (
+                issuer TEXT NOT NULL,
+                url TEXT NOT NULL,
+                kid TEXT NOT NULL,
+                first INTEGER NOT NULL,
+                expires INTEGER NOT NULL,
+                drill INTEGER NOT NULL,
+                PRIMARY KEY (issuer, url, kid)
+            ) STRICT;
+        """,
+        2: """
+            CREATE TABLE addresses (
+                issuer TEXT NOT NULL,
+                url TEXT NOT NULL,
+                thumbprint TEXT NOT NULL,
+                region TEXT NOT NULL,
+                address TEXT NOT NULL,
+                first INTEGER NOT NULL,
+                last INTEGER NOT NULL,
+                gone INTEGER,
+                PRIMARY KEY (issuer, url, thumbprint, region, address)
+            ) STRICT;
+        """,
+    }
+)
+"""What makes the tables of a version those of the next."""
 _MICROSECOND = timedelta(microseconds=1)
 _OF = "WHERE issuer = ? AND url = ?"
 _PRUNE = """
@@ -103,7 +158,7 @@ def place_of(issuer: Issuer) -> Place:
 
 def write_ledger(connection: sqlite3.Connection, place: Place, ledger: Ledger) -> None:
     """Puts this state in the place of the one before; the caller owns the transaction."""
-    for table in ("keys", "sights", "watches", "unpublished"):
+    for table in ("keys", "sights", "addresses", "watches", "unpublished"):
         connection.execute(f"DELETE FROM {table} {_OF}", place)  # noqa: S608 - only constants
     connection.executemany(
         "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -115,6 +170,14 @@ def write_ledger(connection: sqlite3.Connection, place: Place, ledger: Ledger) -
             (*place, thumbprint, region, *map(_stored, (sight.first, sight.last, sight.after, sight.gone)), sight.drill)
             for thumbprint, record in ledger.keys.items()
             for region, sight in record.sights.items()
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO addresses VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (*place, thumbprint, *edge, *map(_stored, (sight.first, sight.last, sight.gone)))
+            for thumbprint, record in ledger.keys.items()
+            for edge, sight in record.addresses.items()
         ),
     )
     connection.executemany(
@@ -148,8 +211,12 @@ def read_ledger(connection: sqlite3.Connection, place: Place) -> Ledger:
     query = f"SELECT thumbprint, region, first, last, after, gone, drill FROM sights {_OF}"  # noqa: S608 - only constants
     for thumbprint, region, first, last, after, gone, drill in connection.execute(query, place):
         sights[thumbprint][region] = Sight(_known(first), _known(last), _time(after), _time(gone), bool(drill))
+    addresses: defaultdict[str, dict[Edge, AddressSight]] = defaultdict(dict)
+    query = f"SELECT thumbprint, region, address, first, last, gone FROM addresses {_OF} ORDER BY rowid"  # noqa: S608 - only constants
+    for thumbprint, region, address, first, last, gone in connection.execute(query, place):
+        addresses[thumbprint][region, address] = AddressSight(_known(first), _known(last), _time(gone))
     query = f"SELECT * FROM keys {_OF}"  # noqa: S608 - only constants
-    keys = {row[2]: _record(row[2:], sights[row[2]]) for row in connection.execute(query, place)}
+    keys = {row[2]: _record(row[2:], sights[row[2]], addresses[row[2]]) for row in connection.execute(query, place)}
     query = f"SELECT region, last, interval, drill FROM watches {_OF}"  # noqa: S608 - only constants
     watches = {
         region: Watch(_known(last), interval, bool(drill))
@@ -182,11 +249,11 @@ def _key_row(record: KeyRecord) -> tuple[str | int | float | None, ...]:
     return (*_names(facts), facts.use, facts.crv, facts.bits, _stored(record.exposed), *tokens)
 
 
-def _record(row: tuple[Any, ...], sights: dict[str, Sight]) -> KeyRecord:
+def _record(row: tuple[Any, ...], sights: dict[str, Sight], addresses: dict[Edge, AddressSight]) -> KeyRecord:
     thumbprint, kid, kty, alg, use, crv, bits, exposed, first, last, expires, lifetime, drill = row
     tokens = None if first is None else Use(_known(first), _known(last), _known(expires), lifetime, bool(drill))
     facts = KeyFacts(thumbprint, kid, kty, alg, use, crv, bits)
-    return KeyRecord(facts, MappingProxyType(sights), tokens, _time(exposed))
+    return KeyRecord(facts, MappingProxyType(sights), tokens, MappingProxyType(addresses), _time(exposed))
 
 
 def _stored(moment: datetime | None) -> int | None:

@@ -65,7 +65,7 @@ class JwksProbe:
                 self.memory.observe(check.issuer, ExposureSeen(answer.now, self.region, exposed))
             if len(set(samples)) == 1 and not has_failure(f for f in findings if f.check_id not in _OF_A_CHANGE):
                 findings += self._remember(check, answer, edges, steps)
-                findings += self._enter(check, answer, steps)
+                findings += self._enter(check, answer, edges, steps)
             steps.judge(findings)
 
     async def _metadata(self, check: Check, place: tuple[str, str], steps: Steps) -> Metadata:
@@ -149,9 +149,13 @@ class JwksProbe:
         steps.measure(Quantity.JWKS_AGREEMENT, views.agreement)
         return agreement_of(views)
 
-    def _enter(self, check: Check, answer: JwksAnswer, steps: Steps) -> list[Finding]:
+    def _enter(self, check: Check, answer: JwksAnswer, edges: tuple[EdgeSample, ...], steps: Steps) -> list[Finding]:
         """Enters a sound set in the key ledger, and judges and measures rotations by it."""
-        seen = SetSeen(answer.now, self.region, signature_keys(answer.keys.keys), check.interval)
+        addresses = {edge.address: edge.thumbprints for edge in edges if not edge.problem}
+        if remote := answer.response.phases.remote:
+            addresses[remote] = answer.keys.thumbprints
+        keys = signature_keys(answer.keys.keys)
+        seen = SetSeen(answer.now, self.region, keys, check.interval, addresses=addresses)
         ledger, drill = self.memory.observe(check.issuer, seen), self.memory.under_drill(check.issuer)
         _measure_rotation(ledger, answer.now, steps, drill)
         max_age = cache_control(answer.response.headers).max_age

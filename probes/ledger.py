@@ -11,11 +11,15 @@ from typing import TypeVar
 
 from probes.keys import Key
 
+Edge = tuple[str, str]
+"""A region and an address that it asked."""
 K = TypeVar("K")
 V = TypeVar("V")
 
 KEPT = 400
 """Keys that a ledger holds, the newest: a provider that invents a key for each answer fills no disk."""
+ADDRESSES_KEPT = 32
+"""Addresses that a key is remembered at, the newest: content networks use others every day."""
 UNPUBLISHED_KEPT = 8
 """Kids in no key set that a ledger remembers, the newest."""
 _QUIET = 3.0  # intervals: what happened while nobody looked for longer has no known time
@@ -80,6 +84,16 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressSight:
+    """When one address, asked from one region, answered with a key. Aware UTC."""
+
+    first: datetime
+    last: datetime
+    gone: datetime | None = None
+    """Its first answer after `last`, which lacked the key; None while it has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """Tokens that were seen signed with a key. Aware UTC."""
 
@@ -101,6 +115,8 @@ class KeyRecord:
     sights: Mapping[str, Sight] = field(default_factory=lambda: MappingProxyType({}))
     """By region."""
     use: Use | None = None
+    addresses: Mapping[Edge, AddressSight] = field(default_factory=lambda: MappingProxyType({}))
+    """The newest last. One address may stand for many machines, so that regions tell of it one by one."""
     exposed: datetime | None = None
     """When its private half was seen published."""
 
@@ -166,6 +182,8 @@ class SetSeen:
     interval: float
     drill: bool = False
     """A drill runs on the issuer."""
+    addresses: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Thumbprints of the keys that each address answered with, where addresses were asked one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +287,23 @@ def _with_set(ledger: Ledger, seen: SetSeen) -> tuple[Ledger, list[Event]]:
             sights = {**record.sights, seen.region: replace(sight, gone=seen.at, drill=drill)}
             records[thumbprint] = replace(record, sights=_frozen(sights))
             events.append(Event(seen.at, EventKind.REMOVED, record.facts, seen.region))
+    records = {thumbprint: _at_addresses(record, seen) for thumbprint, record in records.items()}
     watches = {**ledger.watches, seen.region: Watch(seen.at, seen.interval, seen.drill)}
     return replace(ledger, keys=_frozen(records), watches=_frozen(watches)), events
+
+
+def _at_addresses(record: KeyRecord, seen: SetSeen) -> KeyRecord:
+    sights = dict(record.addresses)
+    for address, thumbprints in seen.addresses.items():
+        edge = (seen.region, address)
+        before = sights.get(edge)
+        if record.facts.thumbprint in thumbprints:
+            sights.pop(edge, None)  # the newest come last
+            sights[edge] = AddressSight(before.first if before else seen.at, seen.at)
+        elif before is not None and before.gone is None:
+            sights[edge] = replace(before, gone=seen.at)
+    kept = dict(list(sights.items())[-ADDRESSES_KEPT:])
+    return replace(record, addresses=_frozen(kept)) if seen.addresses else record
 
 
 def _with_token(ledger: Ledger, seen: TokenSeen) -> tuple[Ledger, list[Event]]:

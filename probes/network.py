@@ -40,6 +40,8 @@ class Phases:
     """The leaf certificate, DER; empty without TLS."""
     address: str = ""
     """The one address to connect to; empty: those of the name, one after the other."""
+    remote: str = ""
+    """The address that was connected to; empty behind a proxy, which chooses it."""
     _sent_first: float = 0.0
     _sent_last: float = 0.0
     _read_first: float = 0.0
@@ -165,6 +167,7 @@ class TimedBackend(httpcore.AsyncNetworkBackend):
             else:
                 phases.connect = time.perf_counter() - begun
                 phases.opened(writer)
+                phases.remote = address
                 return _Stream(reader, writer, phases)
         assert failure is not None  # noqa: S101 - resolve gives one address at least, or raises
         raise httpcore.ConnectError(_text(failure)) from failure
@@ -185,7 +188,9 @@ class ProxyBackend(TimedBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         try:
-            return await super().connect_tcp(host, port, timeout, local_address, socket_options)
+            stream = await super().connect_tcp(host, port, timeout, local_address, socket_options)
+            (current_phases.get() or Phases()).remote = ""  # it is the proxy's
+            return stream
         except httpcore.ConnectError as error:
             raise ProbeFailure(
                 Reason.PROBE_ERROR, f"the egress proxy {host}:{port} is out of reach: {error}"

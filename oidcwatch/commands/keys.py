@@ -79,11 +79,14 @@ def show(
     if json:
         print_json(details)
         return
-    regions = details.pop("regions")
+    regions, addresses = details.pop("regions"), details.pop("addresses")
     for name, value in details.items():
         typer.echo(f"{name.replace('_', ' ')}: {_text(value)}")
     typer.echo()
     _print_table(("region", "first", "last", "gone"), regions)
+    if addresses:
+        typer.echo()
+        _print_table(("address", "region", "first", "last", "gone"), addresses)
 
 
 @app.command()
@@ -212,6 +215,16 @@ def _details(ledger: Ledger, record: KeyRecord) -> dict[str, Any]:
         "regions": [
             {"region": region, "first": _time(sight.first), "last": _time(sight.last), "gone": _time(sight.gone)}
             for region, sight in sorted(record.sights.items())
+        ],
+        "addresses": [
+            {
+                "address": address,
+                "region": region,
+                "first": _time(sight.first),
+                "last": _time(sight.last),
+                "gone": _time(sight.gone),
+            }
+            for (region, address), sight in sorted(record.addresses.items())
         ],
     }
 

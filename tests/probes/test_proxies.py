@@ -130,6 +130,17 @@ async def test_tls_is_with_the_provider_and_not_with_the_proxy(
     assert response.phases.certificate_expiry is not None
 
 
+@pytest.mark.parametrize(("scheme", "known"), [("", "127.0.0.1"), ("http", ""), ("socks5", "")])
+async def test_the_address_that_answered_is_known_unless_a_proxy_chose_it(
+    serve: Serve, proxies: dict[str, str], certificates: Certificates, scheme: str, known: str
+) -> None:
+    port = await serve(Origin(), tls=tls(certificates))
+
+    response = await make_http(certificates.ca_file, proxies.get(scheme))("GET", f"https://127.0.0.1:{port}/")
+
+    assert response.phases.remote == known
+
+
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
 async def test_a_bad_certificate_behind_a_proxy_is_the_providers(
     serve: Serve, proxies: dict[str, str], certificates: Certificates, scheme: str

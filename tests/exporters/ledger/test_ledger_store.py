@@ -67,13 +67,16 @@ def live(memory: Memory) -> Ledger:
     """A set, a token, another set, a leak: every column gets a value."""
     memory.observe(ACME, SetSeen(START, "eu", (OLD,), 15))
     memory.observe(ACME, TokenSeen(START, OLD, START + timedelta(minutes=5)))
-    memory.observe(ACME, SetSeen(START + timedelta(seconds=15), "eu", (OLD, NEW), 15))
+    both = frozenset({OLD.thumbprint, NEW.thumbprint})
+    edges = {"192.0.2.1": both, "2001:db8::1": both - {NEW.thumbprint}}
+    memory.observe(ACME, SetSeen(START + timedelta(seconds=15), "eu", (OLD, NEW), 15, addresses=edges))
     memory.observe(ACME, ExposureSeen(START + timedelta(seconds=20), "eu", (NEW,)))
     memory.observe(ACME, UnknownKidSeen(START + timedelta(seconds=25), "lost", START + timedelta(minutes=5)))
     memory.drills = lambda: {ACME.name}
     memory.observe(ACME, TokenSeen(START + timedelta(seconds=28), NEW, START + timedelta(minutes=5)))
     memory.observe(ACME, UnknownKidSeen(START + timedelta(seconds=29), "drilled", START + timedelta(minutes=5)))
-    return memory.observe(ACME, SetSeen(START + timedelta(seconds=30), "eu", (NEW,), 15))
+    edges = {"192.0.2.1": both - {OLD.thumbprint}}
+    return memory.observe(ACME, SetSeen(START + timedelta(seconds=30), "eu", (NEW,), 15, addresses=edges))
 
 
 def test_a_restarted_agent_has_the_ledger_of_the_one_before(open_store: Callable[[], LedgerStore]) -> None:
@@ -179,8 +182,59 @@ def test_a_file_of_another_version_is_left_alone_and_said_once(
         "the key ledger of acme begins anew",
         f"key ledgers cannot be kept in {path}",
     ]
-    with pytest.raises(StoreError, match=r"has version 99, this oidcwatch knows version 2; move it away"):
+    with pytest.raises(StoreError, match=r"has version 99, this oidcwatch knows version 3; move it away"):
         stored_ledger(path, ACME)
+
+
+@pytest.fixture
+def path_of_version_1(path: Path) -> Path:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(Path(__file__).with_name("keys-1.sql").read_text())
+    return path
+
+
+def test_an_agent_goes_on_with_the_ledger_of_an_earlier_version(
+    open_store: Callable[[], LedgerStore], path_of_version_1: Path
+) -> None:
+    store = open_store()
+    memory = remembering(store)
+
+    known = memory.ledger_of(ACME)
+    memory.observe(ACME, SetSeen(START + timedelta(minutes=1), "eu", (NEW,), 15))
+    store.close()
+
+    kept = stored_ledger(path_of_version_1, ACME)
+    assert (set(known.keys), known.watches["eu"].drill) == ({OLD.thumbprint, NEW.thumbprint}, False)
+    assert kept == memory.ledger_of(ACME)
+    assert [event.kind.value for event in stored_events(path_of_version_1, ACME)] == ["found", "removed"]
+
+
+def test_a_file_that_was_brought_up_to_date_has_the_columns_of_a_new_one(
+    path_of_version_1: Path, tmp_path: Path, open_store: Callable[[], LedgerStore]
+) -> None:
+    new = LedgerStore(tmp_path / "new.sqlite")
+    for store in (open_store(), new):
+        store.read(ACME)
+        live(Memory(keep=store.keep))
+        store.close()
+
+    assert columns(path_of_version_1) == columns(tmp_path / "new.sqlite")
+
+
+def columns(path: Path) -> dict[str, list[tuple[str, str]]]:
+    """Names and types, by table."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            table: [(row[1], row[2]) for row in connection.execute(f"PRAGMA table_info({table})")]
+            for table in sorted(tables)
+        }
+
+
+def test_a_reader_says_who_brings_an_earlier_version_up_to_date(path_of_version_1: Path) -> None:
+    with pytest.raises(StoreError, match=r"has version 1.*an agent of it brings the file up to date"):
+        stored_ledger(path_of_version_1, ACME)
 
 
 def test_a_file_that_is_no_database_stops_nothing(

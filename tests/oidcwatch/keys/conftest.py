@@ -46,7 +46,8 @@ def rotated(folder: Path) -> Path:
     memory = Memory(keep=store.keep)
     memory.observe(issuer, SetSeen(_at(0), "eu", (old,), 60))
     memory.observe(issuer, TokenSeen(_at(0), old, _at(5)))
-    memory.observe(issuer, SetSeen(_at(1), "eu", (old, new), 60))
+    edges = {"192.0.2.1": frozenset({old.thumbprint, new.thumbprint}), "2001:db8::1": frozenset({old.thumbprint})}
+    memory.observe(issuer, SetSeen(_at(1), "eu", (old, new), 60, addresses=edges))
     memory.observe(issuer, TokenSeen(_at(2), new, _at(7)))
     memory.observe(issuer, SetSeen(_at(3), "eu", (new,), 60))
     store.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import pytest
 
@@ -40,8 +41,25 @@ class Diary:
     ledger: Ledger = field(default_factory=Ledger)
     events: list[Event] = field(default_factory=list)
 
-    def published(self, minute: float, *kids: str, region: str = "eu", drill: bool = False) -> Diary:
-        return self._see(SetSeen(self.at(minute), region, tuple(map(facts, kids)), INTERVAL, drill))
+    def published(
+        self,
+        minute: float,
+        *kids: str,
+        region: str = "eu",
+        drill: bool = False,
+        at: Mapping[str, Collection[str]] = MappingProxyType({}),
+    ) -> Diary:
+        """`at`: kids by address."""
+        addresses = {address: frozenset(facts(kid).thumbprint for kid in held) for address, held in at.items()}
+        return self._see(SetSeen(self.at(minute), region, tuple(map(facts, kids)), INTERVAL, drill, addresses))
+
+    def addresses(self, kid: str) -> dict[str, tuple[float, float, float | None]]:
+        """The minutes first, last and gone by address."""
+        sights = self.ledger.keys[facts(kid).thumbprint].addresses
+        return {
+            address: (minute_of(sight.first), minute_of(sight.last), minute_of(sight.gone) if sight.gone else None)
+            for (_, address), sight in sights.items()
+        }
 
     def polled(self, minutes: range, *kids: str, region: str = "eu") -> Diary:
         for minute in minutes:
@@ -71,6 +89,10 @@ class Diary:
         self.ledger, events = observe(self.ledger, seen)
         self.events += events
         return self
+
+
+def minute_of(moment: datetime) -> float:
+    return (moment - START).total_seconds() / 60
 
 
 @pytest.fixture

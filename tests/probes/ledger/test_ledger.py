@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from probes.keys import parse_keys
-from probes.ledger import KEPT, KeyState, signature_keys
+from probes.ledger import ADDRESSES_KEPT, KEPT, KeyState, signature_keys
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Signer
@@ -131,6 +131,31 @@ def test_the_greatest_expiry_and_lifetime_are_kept(diary: Diary) -> None:
     assert use is not None
     assert (use.first, use.last, use.expires) == (diary.at(0), diary.at(1), diary.at(60))
     assert use.lifetime == 3600
+
+
+def test_an_address_tells_since_when_and_until_when_it_had_a_key(diary: Diary) -> None:
+    diary.published(0, "old", at={"192.0.2.1": {"old"}, "192.0.2.2": {"old"}})
+    diary.published(1, "old", "new", at={"192.0.2.1": {"old", "new"}, "192.0.2.2": {"old"}})
+    diary.published(2, "old", "new")
+    diary.published(3, "new", at={"192.0.2.1": {"new"}, "192.0.2.2": {"old"}})
+
+    assert diary.addresses("old") == {"192.0.2.1": (0, 1, 3), "192.0.2.2": (0, 3, None)}
+    assert diary.addresses("new") == {"192.0.2.1": (1, 3, None)}
+
+
+def test_an_address_is_another_place_in_each_region(diary: Diary) -> None:
+    diary.published(0, "old", at={"192.0.2.1": {"old"}})
+    diary.published(1, "old", region="us", at={"192.0.2.1": {"old"}})
+
+    (record,) = diary.ledger.keys.values()
+    assert list(record.addresses) == [("eu", "192.0.2.1"), ("us", "192.0.2.1")]
+
+
+def test_a_network_that_changes_its_addresses_does_not_fill_the_ledger(diary: Diary) -> None:
+    for minute in range(ADDRESSES_KEPT + 10):
+        diary.published(minute, "old", at={f"192.0.2.{minute}": {"old"}})
+
+    assert list(diary.addresses("old")) == [f"192.0.2.{n}" for n in range(10, ADDRESSES_KEPT + 10)]
 
 
 def test_a_provider_that_invents_keys_does_not_fill_the_ledger(diary: Diary) -> None:

@@ -104,6 +104,20 @@ async def test_an_address_with_an_old_set_is_told_and_fails_when_it_lasts(
     assert found(healed) == []
 
 
+async def test_the_ledger_tells_which_address_has_which_key(scene: Callable[[], Stage], edge: Edge) -> None:
+    played = scene()
+    await edge.proxy.set_rules(STALE)
+    await played.play(["keys"])
+
+    await played.play([{"rotate": "standby"}, {"wait": 60}, "keys"])
+
+    *old, new = sorted(
+        played.memory.ledger_of(played.issuer()).keys.values(), key=lambda record: str(record.first_seen)
+    )
+    assert [{address for _, address in record.addresses} for record in old] == [{FIRST, SECOND}] * len(old)
+    assert {address for _, address in new.addresses} == {FIRST}
+
+
 async def test_addresses_that_agree_are_asked_every_five_minutes(scene: Callable[[], Stage], edge: Edge) -> None:
     played = scene()
 
