@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,13 +32,14 @@ def start(*command: str, port: int) -> subprocess.Popen[bytes]:
     """A proxy that is ready to be used."""
     assert which(command[0]), f"install it: apt-get install -y {command[0]}"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(200):
+    deadline = time.monotonic() + 30  # a loaded machine starts slowly, and a closed port answers at once
+    while time.monotonic() < deadline:
         with socket.socket() as probe:
-            probe.settimeout(0.05)
+            probe.settimeout(1)
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return process
         assert process.poll() is None, f"{command[0]} ended"
-        process.poll()
+        time.sleep(0.02)
     process.kill()
     process.wait()
     raise AssertionError(f"{command[0]} does not listen")
