@@ -58,6 +58,7 @@ class Row:
     kind: str
     text: str
     ok: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +154,14 @@ def _zero(record: Record) -> str:
 
 
 def _detected(record: Record) -> Iterator[Row]:
+    measured_ones = {verifier.name for verifier in record.verifiers}
     for seen in sorted(record.detected, key=lambda seen: seen.at):
         findings = f" ({', '.join(seen.findings)})" if seen.findings else ""
         text = f"{seen.reason} at {seen.stage}, owner: {seen.owner}{findings}"
-        yield Row(time_of_day(seen.at), after(since(record, seen.at)), seen.by, text, seen.expected)
+        # What a verifier refuses is the measurement itself, and is held against its prediction there.
+        measured = record.measure is not None and seen.by in measured_ones
+        note = "expected" if seen.expected else "measured above" if measured else "not expected"
+        yield Row(time_of_day(seen.at), after(since(record, seen.at)), seen.by, text, seen.expected, note)
 
 
 def _alerts(record: Record) -> Iterator[AlertRow]:

@@ -50,12 +50,20 @@ def report(
     found = _records(roots_of(out, config))
     if history:
         drills = [record for record, _ in found]
-        print_json([trend_json(row) for row in trend(drills)]) if json else print_history(drills, console())
+        if json:
+            print_json([trend_json(row) for row in trend(drills)])
+        elif drills:
+            print_history(drills, console())
+        else:
+            typer.echo("there are no drills yet; oidcwatch drill run begins one")
         return
     chosen = [each for each in found if drill in ("", each[0].id)]
     if not chosen:
-        what = f"there is no report of {drill!r}" if drill else "there is no report of any drill yet"
-        fail(f"{what}; oidcwatch drill report --history lists them")
+        fail(
+            f"there is no report of {drill!r}; oidcwatch drill report --history lists them"
+            if drill
+            else "there is no report of any drill yet; oidcwatch drill run makes one"
+        )
     _print(*chosen[-1], [record for record, _ in found], Format.JSON if json else format)
 
 

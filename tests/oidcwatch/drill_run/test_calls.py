@@ -174,6 +174,14 @@ def test_the_history_compares_each_drill_with_the_one_before(
     assert shown[2].rstrip().endswith("worse: passed before, failed now")
 
 
+@pytest.mark.usefixtures("folder")
+def test_where_no_drill_was_run_the_history_says_so() -> None:
+    done = drill("report", "--history")
+
+    assert (done.exit_code, done.stdout) == (0, "there are no drills yet; oidcwatch drill run begins one\n")
+    assert drill("report", "--history", "--json").stdout == "[]\n"
+
+
 def test_a_report_that_cannot_be_read_is_named_and_hides_no_other(
     folder: Path, record: Callable[..., Record], keep: Keep
 ) -> None:
