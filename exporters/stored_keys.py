@@ -31,6 +31,26 @@ EVENTS_KEPT = 1000
 """Of each issuer, the newest."""
 
 # All times are microseconds since 1970, UTC.
+_ADDRESSES = """CREATE TABLE addresses (
+    issuer TEXT NOT NULL,
+    url TEXT NOT NULL,
+    thumbprint TEXT NOT NULL,
+    region TEXT NOT NULL,
+    address TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    gone INTEGER,
+    PRIMARY KEY (issuer, url, thumbprint, region, address)
+) STRICT;"""
+_UNPUBLISHED = """CREATE TABLE unpublished (
+    issuer TEXT NOT NULL,
+    url TEXT NOT NULL,
+    kid TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    drill INTEGER NOT NULL,
+    PRIMARY KEY (issuer, url, kid)
+) STRICT;"""
 CREATE = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE keys (
@@ -63,17 +83,7 @@ CREATE TABLE sights (
     drill INTEGER NOT NULL,  -- 1: it left during a drill
     PRIMARY KEY (issuer, url, thumbprint, region)
 ) STRICT;
-CREATE TABLE addresses (
-    issuer TEXT NOT NULL,
-    url TEXT NOT NULL,
-    thumbprint TEXT NOT NULL,
-    region TEXT NOT NULL,
-    address TEXT NOT NULL,
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    gone INTEGER,
-    PRIMARY KEY (issuer, url, thumbprint, region, address)
-) STRICT;
+{_ADDRESSES}
 CREATE TABLE watches (
     issuer TEXT NOT NULL,
     url TEXT NOT NULL,
@@ -83,15 +93,7 @@ CREATE TABLE watches (
     drill INTEGER NOT NULL,  -- 1: a drill ran at the last fetch
     PRIMARY KEY (issuer, url, region)
 ) STRICT;
-CREATE TABLE unpublished (
-    issuer TEXT NOT NULL,
-    url TEXT NOT NULL,
-    kid TEXT NOT NULL,
-    first INTEGER NOT NULL,
-    expires INTEGER NOT NULL,
-    drill INTEGER NOT NULL,
-    PRIMARY KEY (issuer, url, kid)
-) STRICT;
+{_UNPUBLISHED}
 CREATE TABLE events (
     issuer TEXT NOT NULL,
     url TEXT NOT NULL,
@@ -109,33 +111,13 @@ COMMIT;
 """
 UPGRADES: Mapping[int, str] = MappingProxyType(
     {
-        1: """
+        1: f"""
             ALTER TABLE keys ADD COLUMN token_drill INTEGER;
             ALTER TABLE sights ADD COLUMN drill INTEGER NOT NULL DEFAULT 0;
             ALTER TABLE watches ADD COLUMN drill INTEGER NOT NULL DEFAULT 0;
-            CREATE TABLE unpublished (
-                issuer TEXT NOT NULL,
-                url TEXT NOT NULL,
-                kid TEXT NOT NULL,
-                first INTEGER NOT NULL,
-                expires INTEGER NOT NULL,
-                drill INTEGER NOT NULL,
-                PRIMARY KEY (issuer, url, kid)
-            ) STRICT;
+            {_UNPUBLISHED}
         """,
-        2: """
-            CREATE TABLE addresses (
-                issuer TEXT NOT NULL,
-                url TEXT NOT NULL,
-                thumbprint TEXT NOT NULL,
-                region TEXT NOT NULL,
-                address TEXT NOT NULL,
-                first INTEGER NOT NULL,
-                last INTEGER NOT NULL,
-                gone INTEGER,
-                PRIMARY KEY (issuer, url, thumbprint, region, address)
-            ) STRICT;
-        """,
+        2: _ADDRESSES,
     }
 )
 """What makes the tables of a version those of the next."""
