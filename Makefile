@@ -52,7 +52,7 @@ else
 	@# Tests of drills mostly wait for verifiers: beside the others they cost little time.
 	@said=$$(mktemp); drills=0; others=0; \
 	$(BIN)/pytest -q tests/drills >$$said 2>&1 & beside=$$!; \
-	trap 'kill $$beside 2>/dev/null; rm -f $$said' EXIT; \
+	trap 'kill $$beside 2>/dev/null || true; rm -f $$said' EXIT; \
 	$(BIN)/pytest -q --ignore=tests/drills || others=$$?; \
 	wait $$beside || drills=$$?; \
 	cat $$said; exit $$((drills > others ? drills : others))
