@@ -9,7 +9,7 @@ from probes.cache_control import cache_control
 from probes.certificate import Identity, identity_of
 from probes.checks import jwks
 from probes.checks.agreement import Views, agreement_of
-from probes.checks.base import has_failure, run_checks
+from probes.checks.base import is_fatal, run_checks
 from probes.checks.jwks_answer import JwksAnswer
 from probes.checks.rotation import Rotation, rotation_of
 from probes.edges import EdgeSample, ask_each_address
@@ -63,7 +63,7 @@ class JwksProbe:
             exposed = signature_keys(key for key in keys.keys if key.private)
             if exposed:
                 self.memory.observe(check.issuer, ExposureSeen(answer.now, self.region, exposed))
-            if len(set(samples)) == 1 and not has_failure(f for f in findings if f.check_id not in _OF_A_CHANGE):
+            if len(set(samples)) == 1 and not is_fatal(f for f in findings if f.check_id not in _OF_A_CHANGE):
                 findings += self._remember(check, answer, edges, steps)
                 findings += self._enter(check, answer, edges, steps)
             steps.judge(findings)
@@ -186,5 +186,5 @@ def _measure_rotation(ledger: Ledger, now: datetime, steps: Steps, drill: bool) 
             steps.measure(quantity, value)
 
 
-_OF_A_CHANGE = frozenset({"ROT-02", "ROT-07", "ROT-08"})
-"""Findings about the change or the delivery: the set itself is sound and becomes the known one."""
+_OF_A_CHANGE = frozenset({"ROT-02", "ROT-07"})
+"""Findings about the change: the set itself is sound and becomes the known one."""

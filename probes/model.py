@@ -82,7 +82,7 @@ class Reason(StrEnum):
 
 
 class Severity(StrEnum):
-    """How bad a finding is. Only `failure` fails the run."""
+    """How bad a finding is. Only `failure` fails the run, and not where it is tolerated."""
 
     INFO = "info"
     WARNING = "warning"
@@ -139,13 +139,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a protocol check saw. `reason` is what the run fails with when the severity is failure."""
+    """What a protocol check saw. `reason` is what the run fails with when it is fatal."""
 
     check_id: str
     severity: Severity
     message: str
     citation: str
     reason: Reason
+    tolerated: bool = False
+    """The document can be used as it is: somebody must mend it, and the run goes on."""
+
+    @property
+    def fatal(self) -> bool:
+        """Whether the run fails on it."""
+        return self.severity is Severity.FAILURE and not self.tolerated
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from probes.model import (
     Measurement,
     ProbeFailure,
     Quantity,
-    Severity,
     Stage,
     Step,
 )
@@ -77,14 +76,14 @@ class Steps:
         self.measurements.append(Measurement(quantity, value, tuple(sorted(labels.items()))))
 
     def judge(self, findings: Iterable[Finding]) -> None:
-        """Record findings and end the run at the first failure among them.
+        """Record findings and end the run at the first fatal one among them.
 
         Raises ProbeFailure with that finding's reason.
         """
         found = list(findings)
         self.findings.extend(found)
         for finding in found:
-            if finding.severity is Severity.FAILURE:
+            if finding.fatal:
                 raise ProbeFailure(finding.reason, f"{finding.check_id}: {finding.message}")
 
 

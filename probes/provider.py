@@ -15,7 +15,7 @@ from probes.documents import JsonObject, json_object, problem_of_answer
 from probes.http import Http, Response
 from probes.keys import KeySet, require_keys
 from probes.metadata import Metadata, discovery_url
-from probes.model import Attribute, Check, ProbeFailure, Quantity, Severity, Stage
+from probes.model import Attribute, Check, ProbeFailure, Quantity, Stage
 from probes.probe import Steps
 
 _OPTIONAL_SECONDS = 3.0  # a document that need not be there must not cost the run
@@ -47,7 +47,7 @@ async def discover(http: Http, check: Check, steps: Steps) -> Metadata:
     with steps(Stage.DISCOVERY) as note:
         answer = await fetch_document(http, check, steps, note)
         findings = run_checks(discovery.DOCUMENT, answer)
-        steps.judge(finding for finding in findings if finding.severity is Severity.FAILURE)
+        steps.judge(finding for finding in findings if finding.fatal)
         return Metadata.of(answer.document)
 
 

@@ -21,7 +21,6 @@ from probes.model import (
     ProbeFailure,
     ProbeResult,
     Reason,
-    Severity,
     Stage,
     Step,
 )
@@ -49,7 +48,7 @@ async def run_once(probe: Probe, check: Check, region: str, redact: Redactor, cl
 
 def _told_once(result: ProbeResult) -> bool:
     """Whether the run failed because something changed: a second try would find the new state accepted already."""
-    return any(finding.severity is Severity.FAILURE and finding.check_id in _OF_A_CHANGE for finding in result.findings)
+    return any(finding.fatal and finding.check_id in _OF_A_CHANGE for finding in result.findings)
 
 
 async def _try_once(probe: Probe, check: Check, region: str, redact: Redactor, clock: Clock) -> ProbeResult:

@@ -36,6 +36,8 @@ class ProtocolCheck(Generic[S]):
     title: str
     citation: str
     find: Callable[[S], Iterable[str | Problem]]
+    tolerated: bool = False
+    """A failure of it spends no budget: about how keys are handled, say, where the key set itself can be used."""
 
 
 def run_checks(checks: Sequence[ProtocolCheck[S]], subject: S) -> list[Finding]:
@@ -44,8 +46,13 @@ def run_checks(checks: Sequence[ProtocolCheck[S]], subject: S) -> list[Finding]:
 
 
 def has_failure(findings: Iterable[Finding]) -> bool:
-    """Whether the run fails on these."""
+    """Whether one of these is a failure, also one that a run tolerates."""
     return any(finding.severity is Severity.FAILURE for finding in findings)
+
+
+def is_fatal(findings: Iterable[Finding]) -> bool:
+    """Whether the run fails on these."""
+    return any(finding.fatal for finding in findings)
 
 
 def _finding(check: ProtocolCheck[S], found: str | Problem) -> Finding:
@@ -56,4 +63,5 @@ def _finding(check: ProtocolCheck[S], found: str | Problem) -> Finding:
         message=problem.message[:_LONGEST],
         citation=check.citation,
         reason=problem.reason or check.reason,
+        tolerated=check.tolerated,
     )

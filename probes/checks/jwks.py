@@ -151,16 +151,16 @@ KEYS: tuple[ProtocolCheck[JwksAnswer], ...] = (
         "ROT-10", _F, _INVALID, "alg, kty, crv, use and key_ops fit", "RFC 7517 §4; RFC 7518 §3.1", _consistent_members
     ),
     ProtocolCheck("ROT-11", _F, _INVALID, "keys are sound and strong enough", "RFC 7518 §3.3, §6", _strength),
-    ProtocolCheck("ROT-13", _F, _INVALID, "certificates fit their keys", "RFC 7517 §4.7, §4.9", jwks_certificates.of_keys),
+    ProtocolCheck("ROT-13", _F, _INVALID, "certificates fit their keys", "RFC 7517 §4.7, §4.9", jwks_certificates.of_keys, tolerated=True),
     ProtocolCheck("ROT-16", _W, _INVALID, "small and quick enough for consumers", "RFC 7517 §5", jwks_delivery.size),
     ProtocolCheck("ROT-18", _W, _INVALID, "the TLS certificate has time left, and is the known one", "RFC 5280 §4.1.2.5", jwks_certificates.of_connection),
     ProtocolCheck(
         "ROT-19", _F, _INVALID, "served over https from an allowed host", "OpenID Connect Discovery 1.0 §3", jwks_delivery.place
     ),
-    ProtocolCheck("ROT-20", _F, _INVALID, "no key is shared with another issuer", "RFC 8725 §3.8", _shared),
+    ProtocolCheck("ROT-20", _F, _INVALID, "no key is shared with another issuer", "RFC 8725 §3.8", _shared, tolerated=True),
     # What one answer shows comes first; then what differs from the last set, which several samples may contradict.
     ProtocolCheck("ROT-02", _F, _INVALID, "a kid names one key for ever", "RFC 7517 §4.5; RFC 7638", _kid_reuse),
     ProtocolCheck("ROT-09", _F, Reason.JWKS_INCONSISTENT, "samples, addresses and regions agree", "OIDC Core §10.1.1", jwks_delivery.agreement),
     ProtocolCheck("ROT-07", _F, _UNSAFE, "not every key is replaced at once", "OIDC Core §10.1.1", _replaced),
-    ProtocolCheck("ROT-08", _W, _UNSAFE, "cacheable, and not for too long", "RFC 9111 §5.2; OIDC Core §10.1.1", jwks_delivery.caching),
+    ProtocolCheck("ROT-08", _W, _UNSAFE, "cacheable, and not for too long", "RFC 9111 §5.2; OIDC Core §10.1.1", jwks_delivery.caching, tolerated=True),
 )  # fmt: skip

@@ -45,10 +45,8 @@ def _certificate(key: Key, now: datetime) -> Iterator[str | Problem]:
         return
     if not same:
         yield f"{name_of(key)}: the first certificate of x5c is for another key"
-    if key.x5t_s256 and key.x5t_s256 != _fingerprint(certificate, hashes.SHA256()):
-        yield f"{name_of(key)}: x5t#S256 is not the certificate's"
-    if key.x5t and key.x5t != _fingerprint(certificate, hashes.SHA1()):  # noqa: S303 - RFC 7517 §4.8 defines x5t by it
-        yield f"{name_of(key)}: x5t is not the certificate's"
+    yield from _thumbprint(key, "x5t#S256", key.x5t_s256, certificate.fingerprint(hashes.SHA256()))
+    yield from _thumbprint(key, "x5t", key.x5t, certificate.fingerprint(hashes.SHA1()))  # noqa: S303 - RFC 7517 §4.8
     left = (certificate.not_valid_after_utc - now).total_seconds() / _DAY
     if left < 0:
         yield f"{name_of(key)}: the certificate of x5c expired {-left:.0f} days ago"
@@ -56,8 +54,14 @@ def _certificate(key: Key, now: datetime) -> Iterator[str | Problem]:
         yield Problem(f"{name_of(key)}: the certificate of x5c expires in {left:.0f} days", severity=Severity.WARNING)
 
 
-def _fingerprint(certificate: x509.Certificate, algorithm: hashes.HashAlgorithm) -> str:
-    return base64url_encode(certificate.fingerprint(algorithm)).decode()
+def _thumbprint(key: Key, member: str, given: str, digest: bytes) -> Iterator[Problem]:
+    """Few verifiers look at it. Auth0 and WSO2 have encoded the hexadecimal digits of the digest instead of the digest."""
+    if not given or given == base64url_encode(digest).decode():
+        return
+    if given in {base64url_encode(digits.encode()).decode() for digits in (digest.hex(), digest.hex().upper())}:
+        yield Problem(f"{name_of(key)}: {member} encodes the digest's hexadecimal digits", severity=Severity.INFO)
+    else:
+        yield Problem(f"{name_of(key)}: {member} is not the certificate's", severity=Severity.WARNING)
 
 
 def of_connection(subject: JwksAnswer) -> Iterator[str]:

@@ -159,8 +159,8 @@ _PLACE = "OIDC Core §10.1.1"
 ROTATION: tuple[ProtocolCheck[Rotation], ...] = (
     ProtocolCheck("ROT-05", _F, _UNSAFE, "no key leaves before the tokens that it signed", _PLACE, _removed_early),
     ProtocolCheck("ROT-06", _F, Reason.KID_UNKNOWN, "no key signs before it is published", _PLACE, _unpublished),
-    ProtocolCheck("ROT-04", _F, _UNSAFE, "a key stays for a token's longest life", _PLACE, _overlap),
-    ProtocolCheck("ROT-03", _W, _UNSAFE, "a key is published well before it signs", _PLACE, _lead),
+    ProtocolCheck("ROT-04", _F, _UNSAFE, "a key stays for a token's longest life", _PLACE, _overlap, tolerated=True),
+    ProtocolCheck("ROT-03", _W, _UNSAFE, "a key is published well before it signs", _PLACE, _lead, tolerated=True),
     ProtocolCheck(
         "ROT-14",
         _W,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -104,6 +105,13 @@ APISERVER = VerifierFacts("kube-apiserver", waits_for_max_age=True, without=0, e
 JOSE = VerifierFacts("jose", fetch_timeout=5)
 PORTAL = Client("portal", "portal", redirect_uri="https://portal.example/callback", id_token_alg="RS256")
 
+
+def hexadecimal_x5t(certificate: str) -> dict[str, Any]:
+    """As Auth0 encodes it: the digits of the digest, and not the digest."""
+    digits = hashlib.sha1(base64.b64decode(certificate)).hexdigest()  # noqa: S324 - RFC 7517 §4.8 defines x5t by it
+    return {"x5c": [certificate], "x5t": base64.urlsafe_b64encode(digits.encode()).decode().rstrip("=")}
+
+
 CASES = (
     Case("ROT-17", F, R.BAD_RESPONSE, lambda w: w.answer(answer={"status": 301})),
     Case("ROT-17", F, R.RATE_LIMITED, lambda w: w.answer(answer={"status": 429})),
@@ -161,9 +169,10 @@ CASES = (
     Case("ROT-02", F, R.JWKS_INVALID, lambda w: w.answer(w.other.jwk(kid=w.rsa.kid), known=w.ledger(w.rsa.jwk()))),
     Case("ROT-16", W, R.JWKS_INVALID, lambda w: w.answer(seconds=5.1, issuer={"verifier_facts": (JOSE, APISERVER)})),
     Case(
-        "ROT-13", F, R.JWKS_INVALID,
+        "ROT-13", W, R.JWKS_INVALID,
         lambda w: w.answer(w.rsa.jwk(x5c=[w.certificate(w.rsa, 100)], x5t="AAAAAAAAAAAAAAAAAAAAAAAAAAA")),
     ),
+    Case("ROT-13", I, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(**hexadecimal_x5t(w.certificate(w.rsa, 100))))),
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.weak.jwk())),
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(e="Aw"))),
     Case("ROT-11", F, R.JWKS_INVALID, lambda w: w.answer(w.rsa.jwk(n="_" * 2732))),  # 16,392 bits
@@ -182,7 +191,7 @@ CASES = (
         lambda w: w.answer(w.rsa.jwk(x5c=[w.certificate(w.rsa, 100, old=b"\2\1\2", new=b"\2\1\x09")])),
     ),
     Case(
-        "ROT-13", F, R.JWKS_INVALID,
+        "ROT-13", W, R.JWKS_INVALID,
         lambda w: w.answer(w.rsa.jwk(x5c=[w.certificate(w.rsa, 100)], **{"x5t#S256": "AAAA"})),
     ),
     Case("ROT-16", W, R.JWKS_INVALID, lambda w: w.answer(*(w.rsa.jwk(kid=str(n)) for n in range(21)))),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.probes.rotation.conftest import Scene, Stage
 
 ALL = {f"ROT-{number:02}" for number in range(1, 21)}
+TOLERATED = {"ROT-03", "ROT-04", "ROT-08", "ROT-13", "ROT-20"}
+"""A failure of these is a ticket, or pages security, and no run fails on it: the key set can be used as it is."""
 TABLES: tuple[ProtocolCheck[Any], ...] = (*jwks.ANSWER, *jwks.KEYS, *rotation.ROTATION)
 
 
@@ -26,7 +28,7 @@ async def test_a_scene_is_found_with_its_id_severity_and_reason(
 
     found = [(finding.check_id, finding.severity, finding.reason) for finding in result.findings]
     assert (provoking.check, provoking.severity, provoking.reason) in found
-    if provoking.severity == Severity.FAILURE:
+    if provoking.severity == Severity.FAILURE and provoking.check not in TOLERATED:
         assert result.failure is not None
         assert result.failure.reason == provoking.reason
     else:
@@ -40,6 +42,10 @@ async def test_a_safe_rotation_makes_none_of_them_speak(stage: Callable[[Scene],
 
     assert [result.failure for result in played.results] == [None] * len(played.results)
     assert [(each.check_id, each.message) for result in played.results for each in result.findings] == []
+
+
+def test_runs_tolerate_what_leaves_the_key_set_usable() -> None:
+    assert {check.id for check in TABLES if check.tolerated} == TOLERATED
 
 
 def test_every_check_of_the_domain_is_in_a_table_with_severity_reason_and_citation() -> None:
