@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -42,7 +42,8 @@ def build(config: Config, files: tuple[Path, ...], place: Place) -> Settings:
     here = tuple(region.name for region in regions)
     verifiers = own_verifiers(config.verifiers)
     issuers = tuple(
-        _issuer(model, ca_file, place, verifiers) for model, ca_file in zip(config.issuers, place.ca_files, strict=True)
+        replace(_issuer(model, ca_file, place, verifiers), shares_keys_with=_sharing(config, model.name))
+        for model, ca_file in zip(config.issuers, place.ca_files, strict=True)
     )
     return Settings(
         files=files,
@@ -174,6 +175,12 @@ def _issuer(model: shape.IssuerModel, ca_file: Path | None, place: Place, own: t
             expect=tuple(policy.expect),
         ),
     )
+
+
+def _sharing(config: Config, name: str) -> frozenset[str]:
+    """The issuers that it names, and those that name it."""
+    named = {other for model in config.issuers if model.name == name for other in model.shares_keys_with}
+    return frozenset(named | {model.name for model in config.issuers if name in model.shares_keys_with})
 
 
 def _client(model: shape.ClientModel, place: Place) -> Client:

@@ -235,6 +235,9 @@ class IssuerModel(Model):
     """How to trust its certificate."""
     allowed_hosts: list[Host] = Field(default_factory=list)
     """Hosts beyond the issuer's own that endpoints may be on and that the browser may reach."""
+    shares_keys_with: list[Name] = Field(default_factory=list)
+    """Other issuers of this file that publish the same keys on purpose, as all tenants of Entra ID do, or one provider
+    under its own and under a custom domain; it is enough that one of the two names the other. ROT-20 is only a note then."""
     policy: PolicyModel = PolicyModel()
     """What this deployment promises."""
     clients: list[ClientModel] = Field(default_factory=list)

@@ -85,6 +85,19 @@ def _known_issuers(scene: Scene) -> _Found:
             first.setdefault(key, issuer)
 
 
+def _keys_are_shared_with_others(scene: Scene) -> _Found:
+    issuers = scene.root.items("issuers")
+    names = [issuer.get("name").text for issuer in issuers]
+    for issuer in issuers:
+        own = issuer.get("name").text
+        others = tuple(name for name in names if name not in ("", own))
+        for named in issuer.items("shares_keys_with"):
+            if named.text and named.text not in others:
+                near = closest(named.text, others)
+                fault = "is this issuer itself" if named.text == own else f"is not an issuer of this file{near}"
+                yield named.loc, f"{found(named.text)} {fault}; the others: {', '.join(others) or 'none'}"
+
+
 def _unique_regions(scene: Scene) -> _Found:
     own = scene.own_region
     egress = [item.get("region") for item in scene.root.items("egress")]
@@ -242,6 +255,7 @@ RULES: tuple[_Rule, ...] = (
     _known_regions,
     _objectives_have_names,
     _known_issuers,
+    _keys_are_shared_with_others,
     _issuer_is_https,
     _resources_have_a_client,
     _timeouts_fit,

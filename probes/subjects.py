@@ -162,3 +162,5 @@ class Issuer:
     allowed_hosts: frozenset[str] = frozenset()
     """Hosts beyond the issuer's own that endpoints may be on and that the browser may reach."""
     policy: Policy = Policy()
+    shares_keys_with: frozenset[str] = frozenset()
+    """Names of the issuers that may publish the same keys, whichever of the two says so."""

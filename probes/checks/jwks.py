@@ -114,8 +114,13 @@ def _shared(subject: JwksAnswer) -> Iterator[Problem]:
         other = subject.elsewhere.get(key.thumbprint)
         if other is not None:
             # Entra ID signs for all its tenants with the same keys; only a verifier that compares iss tells them apart.
-            severity = Severity.WARNING if other in subject.neighbours else Severity.FAILURE
-            yield Problem(f"{name_of(key)} is published by issuer {other} as well", severity=severity)
+            # One host may also serve a staging realm that was cloned from production, so that is told unless it is meant.
+            message, severity = f"{name_of(key)} is published by issuer {other} as well", Severity.FAILURE
+            if other in subject.issuer.shares_keys_with:
+                message, severity = f"{message}, as shares_keys_with says", Severity.INFO
+            elif other in subject.neighbours:
+                severity = Severity.WARNING
+            yield Problem(message, severity=severity)
 
 
 def _replaced(subject: JwksAnswer) -> Iterator[str]:

@@ -66,6 +66,21 @@ def test_a_check_carries_its_issuer_and_client(write: Write) -> None:
     assert check.client.auth_method is AuthMethod.NONE
 
 
+def test_keys_are_shared_both_ways_whichever_of_the_two_issuers_says_so(write: Write) -> None:
+    path = write(
+        ISSUER + "    shares_keys_with: [acme-auth0]\n"
+        "  - {name: acme-auth0, url: https://acme.auth0.example}\n  - {name: staging, url: https://staging.example}\n"
+    )
+
+    settings = load(path, {})
+
+    assert {issuer.name: set(issuer.shares_keys_with) for issuer in settings.issuers} == {
+        "acme": {"acme-auth0"},
+        "acme-auth0": {"acme"},
+        "staging": set(),
+    }
+
+
 def test_secrets_stay_references_and_relative_paths_start_at_the_file(write: Write) -> None:
     path = write(CLIENT + "agent: {data_dir: data}\n")
 
