@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 from jwt.utils import base64url_encode
 
 from probes.certificate import identity_of
@@ -22,6 +24,7 @@ from probes.model import Severity
 
 _DAY = 86_400
 _CERTIFICATE_DAYS = 30
+_LAST_PART = 1 / 3  # of a certificate's validity, which may be six days; ACME clients have renewed by then
 
 
 def of_keys(subject: JwksAnswer) -> Iterator[str | Problem]:
@@ -64,24 +67,46 @@ def _thumbprint(key: Key, member: str, given: str, digest: bytes) -> Iterator[Pr
         yield Problem(f"{name_of(key)}: {member} is not the certificate's", severity=Severity.WARNING)
 
 
-def of_connection(subject: JwksAnswer) -> Iterator[str]:
+def of_connection(subject: JwksAnswer) -> Iterator[str | Problem]:
     """The host's certificate has time left, and is one that was seen before: somebody may have pinned it.
 
-    Renewals change the key, moves to another authority the issuer; each new one is told once.
+    Renewals change the key, and may change the intermediate (Let's Encrypt takes them in turn): that is routine. Another
+    organisation is a move that somebody has planned, or nobody has. Each new certificate is told once.
     """
     phases, host = subject.response.phases, host_of(subject.response.url)
     if phases.certificate_expiry is not None:
         days = (phases.certificate_expiry - subject.now.timestamp()) / _DAY
-        if days < _CERTIFICATE_DAYS / 2:
+        if days < min(_CERTIFICATE_DAYS / 2, _validity(phases.certificate) * _LAST_PART):
             yield f"the TLS certificate of {host} expires in {days:.0f} days"
     shown = identity_of(phases.certificate) if phases.certificate else None
     if shown is None or not subject.certificates or shown in subject.certificates:
         return
     before = subject.certificates[-1]
-    if shown.issuer != before.issuer:
-        yield (
+    known = {_organisation(each.issuer) for each in subject.certificates}
+    severity = Severity.INFO if _organisation(shown.issuer) in known else Severity.WARNING
+    if shown.issuer == before.issuer:
+        message = f"the TLS certificate of {host} now has another key: consumers that pin it refuse it"
+    else:
+        message = (
             f"the TLS certificate of {host} now comes from {shown.issuer[:120]!r}, before from {before.issuer[:120]!r}: "
             "consumers that pin the chain refuse it"
         )
-    else:
-        yield f"the TLS certificate of {host} now has another key: consumers that pin it refuse it"
+    yield Problem(message, severity=severity)
+
+
+def _validity(der: bytes) -> float:
+    """Of a certificate in DER, from its first to its last day, in days; without end when it cannot be read."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+    except (ValueError, TypeError, x509.InvalidVersion):
+        return math.inf
+    return (certificate.not_valid_after_utc - certificate.not_valid_before_utc).total_seconds() / _DAY
+
+
+def _organisation(issuer: str) -> str:
+    """Who runs the authority with this distinguished name (RFC 4514); the name itself where it has no O."""
+    try:
+        named = x509.Name.from_rfc4514_string(issuer).get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    except ValueError:
+        return issuer
+    return next((str(each.value) for each in named if each.value), issuer)

@@ -148,6 +148,11 @@ CASES = (
         "ROT-08", I, R.ROTATION_UNSAFE,
         lambda w: w.answer(answer=headers(cache_control="no-cache"), issuer={"verifier_facts": (JOSE,)}),
     ),
+    Case("ROT-08", I, R.ROTATION_UNSAFE, lambda w: w.answer(answer=headers(cache_control="no-cache"))),
+    Case(
+        "ROT-08", W, R.ROTATION_UNSAFE,
+        lambda w: w.answer(answer=headers(cache_control="no-cache"), issuer={"verifier_facts": (JOSE, APISERVER)}),
+    ),
     Case(
         "ROT-09", W, R.JWKS_INCONSISTENT,
         lambda w: w.answer(
@@ -214,6 +219,12 @@ CASES = (
     Case(
         "ROT-20", W, R.JWKS_INVALID,
         lambda w: w.answer(elsewhere={w.answer().keys.keys[0].thumbprint: "b"}, neighbours=frozenset({"b"})),
+    ),
+    Case(
+        "ROT-20", I, R.JWKS_INVALID,
+        lambda w: w.answer(
+            elsewhere={w.answer().keys.keys[0].thumbprint: "b"}, issuer={"shares_keys_with": frozenset({"b"})}
+        ),
     ),
 )  # fmt: skip
 
