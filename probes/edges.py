@@ -10,13 +10,15 @@ from itertools import zip_longest
 
 import httpx
 
+from probes.classify import classify
 from probes.documents import problem_of_answer
 from probes.http import Http
 from probes.keys import require_keys
-from probes.model import ProbeFailure
+from probes.model import ProbeFailure, Reason
 
 MOST_ADDRESSES = 8
 _SECONDS = 2.0  # for the name, and for each address: they must not cost the run
+_OUT_OF_REACH = (Reason.CONNECT_FAILURE, Reason.TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class EdgeSample:
     address: str
     thumbprints: frozenset[str] = frozenset()
     problem: str = ""
+    reached: bool = True
+    """Somebody answered there, if only with an error."""
 
     @property
     def family(self) -> str:
@@ -34,10 +38,10 @@ class EdgeSample:
 
 
 async def ask_each_address(http: Http, url: str) -> tuple[EdgeSample, ...]:
-    """A sample from each address that can be reached; none when there is only one, or when a proxy chooses it.
+    """A sample from each address; none when there is only one, or when a proxy chooses it.
 
-    Name, certificate and Host are the URL's. An address out of reach is left out: a host without IPv6 is no finding
-    about the provider.
+    Name, certificate and Host are the URL's. A family out of reach as a whole is left out: a host without IPv6 is no
+    finding about the provider.
     """
     try:
         async with asyncio.timeout(_SECONDS):
@@ -46,11 +50,14 @@ async def ask_each_address(http: Http, url: str) -> tuple[EdgeSample, ...]:
         return ()
     if len(addresses) < 2:
         return ()
-    samples = await asyncio.gather(*(_sample(http, url, address) for address in addresses))
-    return tuple(sample for sample in samples if sample is not None)
+    asked = await asyncio.gather(*(_sample(http, url, address) for address in addresses))
+    samples = [sample for sample in asked if sample is not None]
+    families = {sample.family for sample in samples if sample.reached}
+    return tuple(sample for sample in samples if sample.family in families)
 
 
 async def _sample(http: Http, url: str, address: str) -> EdgeSample | None:
+    """None when it could not be asked, which is our own network's matter."""
     try:
         async with asyncio.timeout(_SECONDS):
             response = await http("GET", url, address=address)
@@ -58,10 +65,12 @@ async def _sample(http: Http, url: str, address: str) -> EdgeSample | None:
         if problem:
             return EdgeSample(address, problem=problem[1])
         return EdgeSample(address, require_keys(response.body).thumbprints)
-    except ProbeFailure as failure:
-        return EdgeSample(address, problem=failure.detail)
-    except (httpx.HTTPError, TimeoutError, OSError):
+    except (ProbeFailure, httpx.HTTPError, TimeoutError, OSError) as error:
+        failure = classify(error)
+    if failure.reason is Reason.PROBE_ERROR:
         return None
+    why = f"no answer within {_SECONDS:g} s" if failure.reason is Reason.TIMEOUT else failure.detail
+    return EdgeSample(address, problem=why, reached=failure.reason not in _OUT_OF_REACH)
 
 
 def _chosen(addresses: Sequence[str]) -> tuple[str, ...]:

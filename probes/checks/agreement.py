@@ -1,4 +1,7 @@
-"""Whether regions and addresses see one key set (ROT-09): JWKS is not one document where edges serve it."""
+"""Whether the regions and addresses of one agent see one key set (ROT-09): where edges serve it, it is many documents.
+
+What another agent (of `other_regions`) sees is not known here, and compared with nothing.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,11 @@ class Views:
     here: frozenset[str]
     """Thumbprints."""
     regions: Mapping[str, frozenset[str]]
-    """What other regions see."""
+    """What this agent's other regions see."""
     edges: tuple[EdgeSample, ...]
     """What each address of the host answers; empty when there is but one, or nobody asked."""
     lasting: bool
-    """They have disagreed for longer than a change takes to reach every edge."""
+    """There has been a disagreement, or an address without a set, for longer than a change takes to reach every edge."""
 
     @property
     def apart(self) -> tuple[str, ...]:
@@ -33,28 +36,30 @@ class Views:
 
     @property
     def edges_apart(self) -> tuple[EdgeSample, ...]:
-        """Addresses that show another set than most of them; of two halves, another than was seen here."""
+        """Addresses that show no set, or another than most of them; of two halves, another than was seen here."""
         counts = Counter(edge.thumbprints for edge in self.edges if not edge.problem)
         usual = max(counts, key=lambda seen: (counts[seen], seen == self.here), default=frozenset())
-        return tuple(edge for edge in self.edges if not edge.problem and edge.thumbprints != usual)
+        return tuple(edge for edge in self.edges if edge.problem or edge.thumbprints != usual)
 
     @property
     def agreement(self) -> float:
-        """The share of regions and addresses that agree, 0 to 1."""
-        return 1 - (len(self.apart) + len(self.edges_apart)) / (len(self.regions) + 1 + len(self.edges))
+        """The share of regions and addresses that agree, 0 to 1. No set at all is no disagreement until it lasts."""
+        edges = [edge for edge in self.edges_apart if self.lasting or not edge.problem]
+        return 1 - (len(self.apart) + len(edges)) / (len(self.regions) + 1 + len(self.edges))
 
 
 def _places(subject: Views) -> Iterator[Problem]:
     if subject.apart:
         message = f"{len(subject.apart)} of {len(subject.regions)} other regions see another key set"
         yield Problem(message, severity=_severity(subject))
-    apart = subject.edges_apart
+    apart = [edge for edge in subject.edges_apart if not edge.problem]
     if apart:
         message = f"{_who(apart, subject.edges)} of {len(subject.edges)} addresses shows another key set than most"
         yield Problem(message, severity=_severity(subject))
     for edge in subject.edges:
         if edge.problem:
-            yield Problem(f"address {edge.address} shows no key set: {edge.problem}", severity=Severity.WARNING)
+            message = f"address {edge.address} shows no key set: {edge.problem}"
+            yield Problem(message, severity=_severity(subject))
 
 
 def _who(apart: Sequence[EdgeSample], edges: Sequence[EdgeSample]) -> str:
@@ -71,7 +76,8 @@ def _severity(subject: Views) -> Severity:
 
 
 _ROW = ProtocolCheck(
-    "ROT-09", Severity.FAILURE, Reason.JWKS_INCONSISTENT, "regions and addresses agree", "OIDC Core §10.1.1", _places
+    "ROT-09", Severity.FAILURE, Reason.JWKS_INCONSISTENT, "regions and addresses of one agent agree",
+    "OIDC Core §10.1.1", _places,
 )  # fmt: skip
 
 

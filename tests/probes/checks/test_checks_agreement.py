@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from probes.checks.agreement import Views, agreement_of
 from probes.edges import EdgeSample
 from probes.model import Severity
@@ -54,7 +56,24 @@ def test_a_lasting_disagreement_is_a_failure() -> None:
     assert [severity for severity, _ in told(views)] == [Severity.FAILURE] * 2
 
 
+BROKEN = EdgeSample("192.0.2.2", problem="HTTP status 503, expected 200")
+
+
 def test_an_address_that_shows_no_key_set_is_a_warning() -> None:
-    views = Views(NEW, {}, (*edges(a1=NEW), EdgeSample("192.0.2.2", problem="HTTP status 503, expected 200")), True)
+    views = Views(NEW, {}, (*edges(a1=NEW), BROKEN), lasting=False)
 
     assert told(views) == [(Severity.WARNING, "address 192.0.2.2 shows no key set: HTTP status 503, expected 200")]
+    assert views.agreement == 1
+
+
+def test_an_address_that_shows_no_key_set_for_long_is_a_failure_and_no_agreement() -> None:
+    views = Views(NEW, {}, (*edges(a1=NEW), BROKEN), lasting=True)
+
+    assert told(views) == [(Severity.FAILURE, "address 192.0.2.2 shows no key set: HTTP status 503, expected 200")]
+    assert views.agreement == pytest.approx(2 / 3)
+
+
+def test_an_address_without_a_key_set_counts_as_apart_so_that_it_is_watched_and_timed() -> None:
+    views = Views(NEW, {}, (*edges(a1=NEW), BROKEN), lasting=False)
+
+    assert views.edges_apart == (BROKEN,)

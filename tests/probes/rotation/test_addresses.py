@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from probes.edges import MOST_ADDRESSES, ask_each_address
 from probes.http import HttpClient, make_http
-from probes.model import Quantity, Reason, Severity
+from probes.model import ProbeFailure, Quantity, Reason, Severity
 from sandbox.certificates import Certificates
 from sandbox.faultproxy import FaultProxy
 from sandbox.http1 import Upstream
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 FIRST, SECOND, NOBODY = "127.0.0.1", "127.0.0.2", "127.0.0.3"
+OUT_OF_REACH = "::1"  # nobody answers there, and it is the only IPv6 address
 ON_LOCALHOST = {"at": "discovery", "kind": "json", "set": {"jwks_uri": "https://localhost:PORT/jwks"}}
 STALE = {"rules": [{"path": "^/jwks$", "kind": "stale"}]}
 
@@ -34,14 +37,15 @@ class Edge:
 
     proxy: FaultProxy
     client: HttpClient
+    addresses: tuple[str, ...] = (FIRST, SECOND, OUT_OF_REACH)
     asked: int = 0
 
 
 @pytest.fixture
 async def edge(rotation_sandbox: Sandbox) -> AsyncIterator[Edge]:
-    """The same provider on a second address under the same name, and a client that knows both and a third, dead one."""
+    """The same provider on a second address under the same name, and a client that knows both and one that is out of reach."""
     assert rotation_sandbox.ca_file is not None
-    chains = MappingProxyType({"good": rotation_sandbox.ca_file.parent / "good.pem"})
+    chains = MappingProxyType({kind: rotation_sandbox.ca_file.parent / f"{kind}.pem" for kind in ("good", "expired")})
     provider, issuer = urlsplit(rotation_sandbox.provider), urlsplit(rotation_sandbox.issuer)
     proxy = FaultProxy(
         Upstream(FIRST, provider.port or 0),
@@ -54,7 +58,7 @@ async def edge(rotation_sandbox: Sandbox) -> AsyncIterator[Edge]:
 
     async def resolve(host: str, port: int) -> Sequence[str]:
         made.asked += 1
-        return [FIRST, SECOND, NOBODY] if host == "localhost" else [host]
+        return made.addresses if host == "localhost" else [host]
 
     made.client = replace(made.client, resolve=resolve)
     yield made
@@ -135,6 +139,55 @@ async def test_an_address_that_answers_with_an_error_is_a_warning(scene: Callabl
 
     assert found(result) == [
         ("ROT-09", Severity.WARNING, f"address {SECOND} shows no key set: HTTP status 503, expected 200")
+    ]
+
+
+async def test_an_address_that_refuses_is_a_warning_and_fails_when_it_lasts(
+    scene: Callable[[], Stage], edge: Edge
+) -> None:
+    played = scene()
+    edge.addresses = (FIRST, NOBODY, OUT_OF_REACH)
+
+    early = await played.play(["keys"])
+    await played.play([{"wait": 60}, "keys"])
+    late = await played.play([{"wait": 601}, "keys"])
+
+    [(check_id, severity, message)] = found(early)
+    assert (check_id, severity) == ("ROT-09", Severity.WARNING)
+    assert message.startswith(f"address {NOBODY} shows no key set: ConnectError")
+    assert agreement(early) == [1]
+    assert found(late) == [("ROT-09", Severity.FAILURE, message)]
+    assert agreement(late) == [pytest.approx(2 / 3)]
+
+
+async def test_an_address_with_a_bad_certificate_is_a_warning(scene: Callable[[], Stage], edge: Edge) -> None:
+    played = scene()
+    await edge.proxy.set_certificate({"kind": "expired"})
+
+    [(check_id, severity, message)] = found(await played.play(["keys"]))
+
+    assert (check_id, severity) == ("ROT-09", Severity.WARNING)
+    assert message.startswith(f"address {SECOND} shows no key set: ")
+    assert "certificate" in message
+
+
+async def test_an_address_to_which_our_own_network_has_no_route_is_left_out(edge: Edge) -> None:
+    class Routeless(HttpClient):
+        async def __call__(self, method: str, url: str, *, address: str = "", **rest: Any) -> Any:
+            if address == NOBODY:
+                raise httpx.ConnectError("no route") from OSError(errno.ENETUNREACH, "Network is unreachable")
+            raise TimeoutError if address == SECOND else ProbeFailure(Reason.SERVER_ERROR, "HTTP status 503")
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return [FIRST, SECOND, NOBODY]
+
+    samples = await ask_each_address(
+        Routeless(edge.client.transport, resolve=resolve), "https://login.acme.example/jwks"
+    )
+
+    assert [(sample.address, sample.problem) for sample in samples] == [
+        (FIRST, "HTTP status 503"),
+        (SECOND, "no answer within 2 s"),
     ]
 
 
