@@ -67,7 +67,8 @@ class Agent:
     _history: RunStore = field(init=False)
     _ledgers: LedgerStore = field(init=False)
     _drills: DrillSwitch = field(init=False)
-    _probes: dict[tuple[str, str], Probe] = field(default_factory=dict)
+    _probes: dict[tuple[str, str, str], Probe] = field(default_factory=dict)
+    """By check, region and the issuer's URL."""
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _began: bool = False
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -163,7 +164,7 @@ class Agent:
         jobs = [
             (check, regions[name]) for check in settings.checks for name in check.regions or regions if name in regions
         ]
-        probes = {(check.name, region.name): workshop.probe(check, region) for check, region in jobs}
+        probes = {_place_of(check, region): workshop.probe(check, region) for check, region in jobs}
         self._exporter.configure(settings.checks, self._drills.issuers)
         self.book.configure(settings.checks)
         self._workshop, self._probes, self.settings = workshop, probes, settings
@@ -187,13 +188,15 @@ class Agent:
 
     async def _run(self, check: Check, region: Region) -> None:
         self._began = True
-        probe = self._probes.get((check.name, region.name))
+        place = _place_of(check, region)
+        probe = self._probes.get(place)
         if probe is None:  # left the configuration a moment ago
             return
         drilled = self._drills.overlap(check.issuer.name)
         result = await run_once(probe, check, region.name, self.redact, self.clock)
         result = await judged(result, region, self.settings.references)
-        await self._publish(result, drilled)
+        if place in self._probes:  # under another URL the issuer is another provider, which has nothing to do with it
+            await self._publish(result, drilled)
 
     async def _publish(self, result: ProbeResult, drilled: Callable[[], bool]) -> None:
         failure = result.failure
@@ -266,6 +269,10 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _place_of(check: Check, region: Region) -> tuple[str, str, str]:
+    return (check.name, region.name, check.issuer.url)
 
 
 async def _quietly(reload: Awaitable[None]) -> None:

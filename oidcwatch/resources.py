@@ -41,7 +41,7 @@ class Workshop:
         resources = Resources(
             http=self._http(check.issuer.ca_file, region.proxy),
             secrets=self._secrets(),
-            memory=self.memory,
+            memory=self.memory.of(check.issuer),
             region=region,
             redact=self.redact,
             clock=self.clock,
@@ -54,8 +54,8 @@ class Workshop:
         return replace(self, settings=settings, _clients={})
 
     def forget(self) -> None:
-        """Drops what the memory holds of issuers that are not in the settings."""
-        self.memory.keep_only({issuer.name for issuer in self.settings.issuers})
+        """Drops what the memory holds of issuers that are not in the settings, or there under another URL."""
+        self.memory.keep_only(self.settings.issuers)
 
     async def close(self) -> None:
         """Ends the browser, if there is one."""

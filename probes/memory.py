@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -74,6 +74,17 @@ class Memory:
     addresses_asked: dict[tuple[str, str], datetime] = field(default_factory=dict)
     """When each address of the key set's host was last asked, by (issuer, region)."""
     _turns: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
+    _kept: frozenset[tuple[str, str]] = frozenset()
+    """Names and URLs of the issuers that `keep_only` named last."""
+    _lent: dict[tuple[str, str], Memory] = field(default_factory=dict, repr=False, compare=False)
+    """By the issuer's name and URL."""
+
+    def of(self, issuer: Issuer) -> Memory:
+        """What probes of this issuer are given: all of this memory, until `keep_only` forgets the issuer.
+
+        A run of it that is under way then goes on with a copy, and leaves nothing behind in this one.
+        """
+        return self._lent.setdefault((issuer.name, issuer.url), replace(self))
 
     def turn_of(self, issuer: str, username: str) -> asyncio.Lock:
         """Held while that user signs in: providers refuse a second login of one user at the same moment.
@@ -100,14 +111,27 @@ class Memory:
         """Whether a drill runs on it now."""
         return issuer.name in self.drills()
 
-    def keep_only(self, issuers: Collection[str]) -> None:
-        """Forgets every other issuer, as when the configuration no longer names it."""
-        by_places = (self.documents, self.metadata, self.oauth_checked, self.keys, self.ledgers)
+    def keep_only(self, issuers: Iterable[Issuer]) -> None:
+        """Forgets every other issuer, and what one of these had under another URL: that was another provider."""
+        places = frozenset((issuer.name, issuer.url) for issuer in issuers)
+        for place in self._lent.keys() - places:
+            self._lent.pop(place)._part()
+        names = {name for name, _ in places & self._kept}
+        self._kept = places
+        by_places = (self.documents, self.metadata, self.oauth_checked, self.keys)
         for by_place in (*by_places, self.certificates, self.addresses_asked):
-            _keep(by_place, lambda place: place[0] in issuers)
+            _keep(by_place, lambda place: place[0] in names)
         for by_user in (self.subs, self.sessions):
-            _keep(by_user, lambda place: place[0] in issuers)
-        _keep(self.signing_kids, lambda issuer: issuer in issuers)
+            _keep(by_user, lambda place: place[0] in names)
+        _keep(self.signing_kids, lambda issuer: issuer in names)
+        _keep(self.ledgers, lambda place: place in places)
+
+    def _part(self) -> None:
+        """From now on what is noted here is known here only."""
+        self.documents, self.metadata, self.keys = dict(self.documents), dict(self.metadata), dict(self.keys)
+        self.subs, self.sessions, self.signing_kids = dict(self.subs), dict(self.sessions), dict(self.signing_kids)
+        self.oauth_checked, self.ledgers = dict(self.oauth_checked), dict(self.ledgers)
+        self.certificates, self.addresses_asked = dict(self.certificates), dict(self.addresses_asked)
 
     def keys_of_others(self, issuer: str) -> Mapping[str, str]:
         """Thumbprints that other issuers publish, with the issuer's name."""

@@ -35,6 +35,6 @@ def test_the_ledger_of_an_issuer_that_left_the_configuration_is_forgotten() -> N
     for issuer in (ACME, OTHER):
         memory.observe(issuer, SEEN)
 
-    memory.keep_only({"other"})
+    memory.keep_only([OTHER])
 
     assert list(memory.ledgers) == [(OTHER.name, OTHER.url)]
