@@ -19,7 +19,7 @@ from alerts.causes_table import cause_of
 from alerts.deployment import Deployment
 from alerts.model import Alert, Area, Condition, Group, Level, Recording, Role, Team
 from alerts.promql import duration
-from alerts.rotation_table import ROTATION, RotationRow, Seen
+from alerts.rotation_table import ROTATION, RotationRow, Seen, Witness
 from alerts.texts import AT_ISSUER
 from alerts.windows import Severity
 from exporters import metrics as m
@@ -34,7 +34,7 @@ RULE = "rule"
 
 _FAILURE = LEVELS[model.Severity.FAILURE]
 _BY = f"{m.ISSUER}, {m.FINDING.name}, {m.DRILL}"
-_OWN = f"{m.ISSUER}='%s',{m.FINDING.name}='%s',{m.DRILL}='%s'"
+_OWN = f"{m.ISSUER}='%[1]s',{m.FINDING.name}='%[2]s',{m.DRILL}='%[3]s'"
 _LABELS = f"$labels.{m.ISSUER} $labels.{m.FINDING.name} $labels.{m.DRILL}"
 _HALF = Decimal("0.5")
 
@@ -50,13 +50,15 @@ class RotationAlert:
     impact: str
     about: str
     owner: Team | Owner = Team.ISSUER
-    majority: bool = False
-    """Whether most of the regions must see it."""
 
     @property
     def rows(self) -> tuple[RotationRow, ...]:
         """Those that it tells of."""
         return tuple(row for row in ROTATION.values() if row.area is self.area and self.level_of(row) is not None)
+
+    def needs_most(self, row: RotationRow) -> bool:
+        """Whether most of the regions that look must see it; otherwise the word of one is enough."""
+        return self.severity is Severity.PAGE and row.witness is Witness.MOST
 
 
 def _failure_of_pages(row: RotationRow) -> int | None:
@@ -75,14 +77,22 @@ ROTATION_ALERTS: tuple[RotationAlert, ...] = (
     RotationAlert(
         "OidcKeyRotationBroken", Severity.PAGE, Area.KEYS, _failure_of_pages,
         "Services refuse valid tokens now, or as soon as they fetch the keys again.",
-        "Most of the regions that look must see it. Keys come over a connection whose other end has been verified, so a "
-        "region's own network cannot make them up, and where only one region looks its word is enough.",
-        majority=True,
+        "Keys come over a connection whose other end has been verified, so a region's own network cannot make them up. What "
+        "rests on a token that was verified, and that other regions need not have seen, needs no second witness. Of a "
+        "change of the set, a region that has judged nothing lately is not asked, and where only one looks its word is "
+        "enough.",
     ),
     RotationAlert(
         "OidcKeyCompromised", Severity.PAGE, Area.SECURITY, _failure_of_pages,
         "Somebody else may sign tokens that services accept.",
         "What one region has fetched, others can fetch: it needs no second witness.",
+        Owner.SECURITY,
+    ),
+    RotationAlert(
+        "OidcKeyShared", Severity.TICKET, Area.SECURITY, _ticket,
+        "None where every service compares `iss`. Others take tokens of the one issuer for the other's.",
+        "Issuers whose key sets one host serves may be tenants of one provider, or a realm that was cloned with its keys. "
+        "The setting `shares_keys_with` of either issuer says that it is meant, and ends the alert.",
         Owner.SECURITY,
     ),
     RotationAlert(
@@ -129,7 +139,7 @@ def rotation_alerts(deployment: Deployment) -> Iterator[Alert]:
             impact=alert.impact,
             owner=team(deployment, alert.owner),
             reasons=tuple(reason for reason in Reason if reason in reasons),
-            about=f"{alert.about} It tells of {', '.join(sorted(ids))}; the label `{m.FINDING.name}` says which.",
+            about=f"{alert.about} {_witnesses(alert)}It tells of {', '.join(sorted(ids))}; the label `{m.FINDING.name}` says which.",
             runs_on=(PROBE,),
         )
 
@@ -158,10 +168,10 @@ def broken_rules(deployment: Deployment, cause: str, reasons: Sequence[Reason]) 
 
 
 def _conditions(deployment: Deployment, alert: RotationAlert) -> Iterator[Condition]:
-    def kind(row: RotationRow) -> tuple[str, int, bool]:
-        return row.seen.value, alert.level_of(row) or 0, row.of_https
+    def kind(row: RotationRow) -> tuple[str, int, bool, bool]:
+        return row.seen.value, alert.level_of(row) or 0, row.of_https, alert.needs_most(row)
 
-    for (_, level, of_https), grouped in groupby(sorted(alert.rows, key=kind), key=kind):
+    for (_, level, of_https, most), grouped in groupby(sorted(alert.rows, key=kind), key=kind):
         rows = tuple(grouped)
         window = _window(deployment, rows[0].seen)
         span = duration(deployment.paced(window))
@@ -169,11 +179,21 @@ def _conditions(deployment: Deployment, alert: RotationAlert) -> Iterator[Condit
         matchers = [one_of(m.FINDING.name, (row.id for row in rows)), *(_of_https(deployment) if of_https else ())]
         selector = str(Selector(m.FINDING_LEVEL, tuple(matchers)))
         each = f"{over_time}_over_time({selector}[{span}])"
-        if alert.majority:
-            title = f"Share of the regions that see a failure in {duration(window)}"
-            yield Condition(title, f"avg by ({_BY}) ({each} >= bool {level})", ">", _HALF)
+        if most:
+            # A region without a level now is blind, and what it said before it was is no vote against the others.
+            share = f"count by ({_BY}) ({each} >= {level}) / count by ({_BY}) ({each} >= {level} or {selector})"
+            yield Condition(f"Share of the regions that see a failure in {duration(window)}", share, ">", _HALF)
         else:
             yield Condition(f"{which} level in {duration(window)}", f"max by ({_BY}) ({each})", ">=", Decimal(level))
+
+
+def _witnesses(alert: RotationAlert) -> str:
+    """How many regions must see what, where that differs from row to row."""
+    most = [row.id for row in alert.rows if alert.needs_most(row)]
+    one = [row.id for row in alert.rows if not alert.needs_most(row)]
+    if not most:
+        return ""
+    return f"One region is enough for {' and '.join(one)}; most of those that look must see {' and '.join(most)}. "
 
 
 def _of_https(deployment: Deployment) -> Iterator[Matcher]:
@@ -200,8 +220,9 @@ def _seen(deployment: Deployment) -> str:
     """`seen from 2 of 3 regions`."""
     span = duration(deployment.paced(_window(deployment, Seen.ONCE)))
     found = f"{m.FINDING_LEVEL.name}{{{_OWN}}}"
+    told = f"max_over_time({found}[{span}]) > 0"
     k, n = (
         f'{{{{ with printf "{promql}" {_LABELS} | query }}}}{{{{ . | first | value }}}}{{{{ else }}}}?{{{{ end }}}}'
-        for promql in (f"count(max_over_time({found}[{span}]) > 0)", f"count({found})")
+        for promql in (f"count({told})", f"count({told} or {found})")
     )
     return f"seen from {k} of {n} regions"

@@ -19,9 +19,16 @@ class Seen(Enum):
     ONCE = "once"  # a change, of which one run tells: any in half an hour
 
 
+class Witness(Enum):
+    """Who must see a finding before it wakes somebody."""
+
+    ONE = "one region"  # it rests on what cannot be made up: a published secret, or a token that verified
+    MOST = "most regions"  # a change of the set, which one stale edge or a region with another view shows as well
+
+
 @dataclass(frozen=True, slots=True)
 class RotationRow:
-    """One check of a rotation. It pages, as a failure, where `pages`; from `ticket` on it opens a ticket."""
+    """One check of a rotation. It pages, as a failure, where `pages`; from `ticket` on it opens a ticket, if at all."""
 
     id: str
     wrong: str
@@ -30,6 +37,8 @@ class RotationRow:
     do: str
     ticket: Severity | None = Severity.FAILURE
     pages: bool = False
+    witness: Witness = Witness.ONE
+    """For its page; a ticket is opened on the word of any region."""
     area: Area = Area.KEYS
     seen: Seen = Seen.AT_ALL
     of_https: bool = False
@@ -46,7 +55,7 @@ _LIFE: tuple[RotationRow, ...] = (
         "Verifiers that hold the old key under that kid refuse every new token until their cache ends; many never ask "
         "again, for they do know the kid.",
         "Publish the new key under a new kid and sign with that; publish the old key under its own kid again.",
-        pages=True, seen=Seen.ONCE, drill="kid-reuse",
+        pages=True, witness=Witness.MOST, seen=Seen.ONCE, drill="kid-reuse",
     ),
     RotationRow(
         "ROT-03", "a key signs too soon after its publication",
@@ -78,7 +87,7 @@ _LIFE: tuple[RotationRow, ...] = (
         "ROT-07", "every key was replaced at once",
         "All tokens in circulation lose their key, and verifiers with a cached set know none of the new ones.",
         "Publish the former keys beside the new ones, and sign with a former one for as long as caches live.",
-        pages=True, seen=Seen.ONCE, drill="compromise",
+        pages=True, witness=Witness.MOST, seen=Seen.ONCE, drill="compromise",
     ),
     RotationRow(
         "ROT-14", "a key signs for too long, or none stands by",
@@ -124,7 +133,7 @@ _SET: tuple[RotationRow, ...] = (
         "Anybody can sign as the provider, since whenever it was published.",
         "Treat the key as compromised: rotate at once, take it out of the set, end sessions, restart verifiers that keep "
         "keys, and look for tokens that nobody issued.",
-        pages=True, area=Area.SECURITY, drill="compromise",
+        ticket=None, pages=True, area=Area.SECURITY, drill="compromise",
     ),
     RotationRow(
         "ROT-13", "a certificate does not fit its key, or ends",
@@ -135,8 +144,10 @@ _SET: tuple[RotationRow, ...] = (
     RotationRow(
         "ROT-20", "a key is shared with another issuer",
         "A token of the one is valid for the other wherever `iss` is not compared, as from staging in production.",
-        "Give each issuer keys of its own. Until then treat tokens of the weaker one as valid at the stronger one.",
-        pages=True, area=Area.SECURITY, drill="compromise",
+        "Give each issuer keys of its own. Until then treat tokens of the weaker one as valid at the stronger one. Where the "
+        "two share their keys on purpose (two names of one provider, tenants of Entra ID), name one of them in "
+        "`shares_keys_with` of the other: it is a note then.",
+        ticket=_WARNING, pages=True, area=Area.SECURITY, drill="compromise",
     ),
 )  # fmt: skip
 
@@ -144,7 +155,8 @@ _DELIVERY: tuple[RotationRow, ...] = (
     RotationRow(
         "ROT-08", "the key set is cached for too short or too long",
         "Too short: verifiers ask with every token, and fail with the provider. Too long: they refuse a new key.",
-        "Send a max-age between a minute and the lead that keys are published with, an hour at most.",
+        "Send a max-age between a minute and the lead that keys are published with, an hour at most. Name the verifiers of "
+        "this issuer in `verifiers`: what hurts none of them is a note.",
         ticket=_WARNING, drill="zero-lead",
     ),
     RotationRow(
@@ -162,7 +174,8 @@ _DELIVERY: tuple[RotationRow, ...] = (
     RotationRow(
         "ROT-18", "the key set's TLS certificate ends soon or has changed",
         "When it ends nobody can fetch keys. A change that nobody planned may be somebody in between.",
-        "Renew it. After a change, compare the issuer and the public key with what was planned.",
+        "Renew it. After a move to another authority, compare the issuer and the public key with what was planned. A renewal "
+        "by the same organisation is a note.",
         ticket=_WARNING, area=Area.CERTIFICATE, seen=Seen.ONCE,
     ),
     RotationRow(

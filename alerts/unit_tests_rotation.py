@@ -16,10 +16,12 @@ from probes.model import Check, Severity
 
 _END = 10
 """Minutes: more than a run of one check, less than the half hour for which a change is told."""
+_BLIND = 2
+"""The minute in which all regions but one lose their sight."""
 _FAILURE = LEVELS[Severity.FAILURE]
 
-Level = Callable[[RotationRow, int, int], int]
-"""Of a finding, in the region with that number, in that minute."""
+Level = Callable[[RotationRow, int, int], int | None]
+"""Of a finding, in the region with that number, in that minute; None where nobody knows."""
 
 
 def rotation_stories(material: Material) -> Iterator[Case]:
@@ -31,6 +33,7 @@ def rotation_stories(material: Material) -> Iterator[Case]:
             yield _sound(material, check)
             if len(_regions(material, check)) > 1:
                 yield _one_region(material, check)
+                yield _blind_region(material, check)
 
 
 def _everywhere(material: Material, check: Check) -> Case:
@@ -54,14 +57,29 @@ def _sound(material: Material, check: Check) -> Case:
 
 def _one_region(material: Material, check: Check) -> Case:
     told = _levels(material, check, lambda row, place, minute: 0 if place else _FAILURE)
-    share = 1 / len(_regions(material, check))
     expected = [
-        material.quiet(_END, Matcher("alertname", "=", alert.name))
-        if alert.majority and share <= 1 / 2
+        material.quiet(_END, Matcher("alertname", "=", alert.name), Matcher(m.FINDING.name, "=", row.id))
+        if alert.needs_most(row)
         else _firing(material, check, alert, row)
         for alert, row in _told(material, check)
     ]
-    return Case("a broken rule that one region of several sees wakes nobody", told, tuple(dict.fromkeys(expected)))
+    return Case(
+        "a broken rule that one region of several sees wakes nobody where most must see it", told, tuple(expected)
+    )
+
+
+def _blind_region(material: Material, check: Check) -> Case:
+    """One has never judged, as behind a proxy that is down; others found all sound and have lost their sight since."""
+
+    def level(row: RotationRow, place: int, minute: int) -> int | None:
+        if not place:
+            return _FAILURE
+        return 0 if place > 1 and minute < _BLIND else None
+
+    expected = [_firing(material, check, alert, row) for alert, row in _told(material, check)]
+    return Case(
+        "regions that are blind do not outvote the one that sees", _levels(material, check, level), tuple(expected)
+    )
 
 
 def _told(material: Material, check: Check) -> Iterator[tuple[RotationAlert, RotationRow]]:

@@ -232,8 +232,8 @@ JWKS_KEY_AGE = Metric(
 FINDING_LEVEL = Metric(
     "oidc_rotation_finding_level", _G,
     "What the last run that could judge says of a check: 0 sound, 1 info, 2 warning, 3 failure; of a change, which one "
-    "run tells, for five minutes.",
-    (FINDING,), probe=findings.PROBE,
+    "run tells, for five minutes. Absent where none has judged yet, or for three intervals and five minutes at least.",
+    (FINDING,), initial=_ABSENT, probe=findings.PROBE,
 )  # fmt: skip
 
 PROBE_METRICS: tuple[Metric, ...] = (

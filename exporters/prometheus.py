@@ -25,6 +25,8 @@ Values = tuple[str, ...]
 _LARGEST = 1e300
 _SHOWN = 300.0
 """Seconds for which a finding of one run stays: Prometheus forgets a series after as long without a scrape."""
+_UNKNOWN_AFTER = 3.0
+"""Intervals after which nobody knows any more what no run could judge: a blind region must not outvote one that sees."""
 _Key = tuple[str, str, bool]
 """Check, region, and whether it is a drill's."""
 
@@ -38,6 +40,8 @@ class _Watched:
     series: set[tuple[Metric, Values]] = field(default_factory=set)
     told: dict[str, float] = field(default_factory=dict)
     """When each change was told of, in UNIX seconds, by the id of its check."""
+    judged: dict[str, float] = field(default_factory=dict)
+    """When a run last judged each check, in UNIX seconds, by its id."""
 
 
 class PrometheusExporter:
@@ -149,8 +153,13 @@ class PrometheusExporter:
         for check, level in levels_of(result).items():
             if level and check in TOLD_ONCE:
                 watched.told[check] = now
+            watched.judged[check] = now
             if level or now - watched.told.get(check, 0.0) >= _SHOWN:
                 self._gauge(watched, m.FINDING_LEVEL, (check,), level)
+        patience = max(_UNKNOWN_AFTER * result.check.interval, _SHOWN)
+        for check in [id for id, when in watched.judged.items() if now - when >= patience]:
+            del watched.judged[check]
+            self._forget(watched, m.FINDING_LEVEL, (check,))
 
     def _measurement(self, watched: _Watched, measurement: Measurement, trace: str) -> None:
         given = dict(measurement.labels)
@@ -185,5 +194,5 @@ class PrometheusExporter:
     def _gauge(self, watched: _Watched, row: Metric, own: Values, value: float) -> None:
         self._set.set(row, self._series(watched, row, own), value)
 
-    def _forget(self, watched: _Watched, row: Metric) -> None:
-        self._set.remove(row, watched.base)
+    def _forget(self, watched: _Watched, row: Metric, own: Values = ()) -> None:
+        self._set.remove(row, watched.base + own)

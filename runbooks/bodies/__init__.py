@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from alerts.model import Alert, Area, Role
-from runbooks.bodies.keys import CLOCK, COMPROMISED, KEYS
+from runbooks.bodies.keys import CLOCK, COMPROMISED, KEYS, SHARED
 from runbooks.bodies.login import CLIENT, LOGIN, REFRESH, RESOURCE
 from runbooks.bodies.model import Body
 from runbooks.bodies.provider import CERTIFICATE, PROVIDER, TOKEN
 from runbooks.bodies.watching import BUDGET, DRILL, PROBE, REGION, SECURITY, WATCHDOG
 
-BY_NAME: Mapping[str, Body] = MappingProxyType({"Watchdog": WATCHDOG, "OidcKeyCompromised": COMPROMISED})
+BY_NAME: Mapping[str, Body] = MappingProxyType(
+    {"Watchdog": WATCHDOG, "OidcKeyCompromised": COMPROMISED, "OidcKeyShared": SHARED}
+)
 BY_ROLE: Mapping[Role, Body] = MappingProxyType({Role.REGION: REGION, Role.BUDGET: BUDGET})
 BY_AREA: Mapping[Area, Body] = MappingProxyType(
     {

@@ -68,7 +68,12 @@ COMPROMISED = Body(
         "What was published once has been copied: taking it back ends nothing. Only verifiers that forget the key do.",
     ),
     checks=(c.JWKS, c.SAME_JWKS, c.DISCOVERY, c.PROBES),
-    ours=("A second name for one provider in the configuration: both issuers have its keys, as they must.",),
+    ours=(
+        (
+            "A second name for one provider in the configuration: both issuers have its keys, as they must. Name one in "
+            "`shares_keys_with` of the other."
+        ),
+    ),
     mitigations=(
         Mitigation(
             do="Publish a new key, sign with it at once, and remove the exposed one.",
@@ -91,7 +96,39 @@ COMPROMISED = Body(
     ),
     changes=("Exports of the key set by hand, new signing services, keys that were copied between environments.",),
     false_positives=(
-        "Tenants of one provider that signs for all of them with the same keys are a warning and no page.",
+        "Tenants of one provider that signs for all of them with the same keys are a ticket and no page.",
+    ),
+    references=(
+        m.KEYS,
+        ("RFC 8725 §3.8, issuers and their keys", "https://www.rfc-editor.org/rfc/rfc8725#section-3.8"),
+    ),
+)
+
+SHARED = Body(
+    first="Find out whether the two issuers share their keys on purpose. If so, name one in `shares_keys_with` of the other.",
+    background=(
+        (
+            "A token shows by its `iss` whose it is. Services that compare only the signature take tokens of both issuers, "
+            "so whoever can get one from staging is let in to production."
+        ),
+        "Tenants of Entra ID share their keys, and so do two names of one provider. A realm that was cloned should not.",
+    ),
+    checks=(c.JWKS, c.SAME_JWKS, c.DISCOVERY, c.PROBES),
+    ours=("A second name for one provider in the configuration: both issuers have its keys, as they must.",),
+    mitigations=(
+        Mitigation(
+            do="Give the weaker of the two a key of its own, sign with it, and remove the shared one when its tokens are dead.",
+            command="kcadm.sh create components -r REALM -s name=own-key -s providerId=rsa-generated "
+            "-s providerType=org.keycloak.keys.KeyProvider -s 'config.priority=[\"200\"]'   # as with Keycloak",
+            expect="Created new component",
+            verify="The key sets of the two issuers have no key in common, and the finding is gone.",
+            rollback="kcadm.sh delete components/ID -r REALM, as long as the shared key is still published",
+            risk="As of any rotation: `oidcwatch drill predict NAME` says what it breaks, and how much lead it needs.",
+        ),
+    ),
+    changes=("Realms that were exported and imported, environments that were cloned, new names of a provider.",),
+    false_positives=(
+        "Tenants of one provider that signs for all of them with the same keys: name them in the setting.",
     ),
     references=(
         m.KEYS,

@@ -1,8 +1,9 @@
-"""The level of each check of a rotation: what a run could judge is shown, what it could not judge stays."""
+"""The level of each check of a rotation: what a run could judge is shown, and stays until nobody can know it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,9 +37,9 @@ def check(make: Make, exporter: PrometheusExporter) -> Check:
 def run(make: Make, exporter: PrometheusExporter, check: Check) -> Run:
     """Publishes a run of the key set probe: what it found, and whether the set was accepted."""
 
-    def publish(*found: Finding, accepted: bool = True, drill: bool = False) -> None:
+    def publish(*found: Finding, accepted: bool = True, drill: bool = False, interval: float = 30) -> None:
         result: ProbeResult = make.result(
-            check,
+            replace(check, interval=interval),
             reason=Reason.JWKS_INVALID if any(each.severity is Severity.FAILURE for each in found) else None,
             stage=Stage.JWKS,
             findings=found,
@@ -60,7 +61,15 @@ def level(registry: CollectorRegistry) -> Level:
     return of
 
 
-def test_every_check_is_sound_from_its_configuration_on(check: Check, level: Level) -> None:
+def test_a_region_that_has_judged_nothing_has_no_level(run: Run, level: Level) -> None:
+    run(accepted=False)
+
+    assert {level(id) for id in ROTATION_CHECKS} == {None}
+
+
+def test_every_check_is_sound_from_the_first_run_on_that_finds_nothing(run: Run, level: Level) -> None:
+    run()
+
     assert {level(id) for id in ROTATION_CHECKS} == {0}
 
 
@@ -82,6 +91,30 @@ def test_a_run_without_a_key_set_leaves_the_levels_as_they_are(run: Run, level: 
     run(accepted=False)
 
     assert level("ROT-05") == 3
+
+
+@pytest.mark.parametrize(("interval", "patience"), [(30.0, 300), (300.0, 900)])
+def test_the_levels_of_a_region_that_judges_nothing_end(
+    run: Run, level: Level, clock: SetClock, interval: float, patience: int
+) -> None:
+    run(finding("ROT-05"), interval=interval)
+    clock.forward(seconds=patience - 1)
+    run(accepted=False, interval=interval)
+    before = level("ROT-05"), level("ROT-07")
+    clock.forward(seconds=1)
+    run(accepted=False, interval=interval)
+    after = level("ROT-05"), level("ROT-07")
+    run(interval=interval)
+
+    assert (before, after, level("ROT-05")) == ((3, 0), (None, None), 0)
+
+
+def test_what_a_broken_set_hides_ends_and_what_it_shows_stays(run: Run, level: Level, clock: SetClock) -> None:
+    run(finding("ROT-05"))
+    clock.forward(seconds=300)
+    run(finding("ROT-12"), accepted=False)
+
+    assert [level(id) for id in ("ROT-12", "ROT-13", "ROT-05")] == [3, 0, None]
 
 
 def test_an_answer_that_is_none_is_told_and_judges_nothing_else(run: Run, level: Level) -> None:
@@ -114,6 +147,7 @@ def test_a_change_that_one_run_tells_of_is_there_for_every_scrape_of_five_minute
 def test_a_drill_has_levels_of_its_own_that_end_with_it(
     run: Run, level: Level, exporter: PrometheusExporter, check: Check
 ) -> None:
+    run()
     exporter.configure([check], drilled={"acme"})
     run(finding("ROT-05"), drill=True)
     during = (level("ROT-05", drill=True), level("ROT-05"))
@@ -123,7 +157,8 @@ def test_a_drill_has_levels_of_its_own_that_end_with_it(
     assert level("ROT-05", drill=True) is None
 
 
-def test_levels_leave_with_the_check(level: Level, exporter: PrometheusExporter, check: Check) -> None:
+def test_levels_leave_with_the_check(run: Run, level: Level, exporter: PrometheusExporter) -> None:
+    run()
     exporter.configure([])
 
     assert level("ROT-05") is None

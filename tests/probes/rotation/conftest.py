@@ -42,6 +42,7 @@ class Scene:
     verifiers: tuple[str, ...] = ()
     policy: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     allowed_hosts: tuple[str, ...] = ()
+    shares_keys_with: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Scene:
@@ -86,6 +87,7 @@ class Stage:
             ca_file=self.sandbox.ca_file,
             allowed_hosts=frozenset(self.scene.allowed_hosts),
             policy=Policy(**self.scene.policy),
+            shares_keys_with=frozenset(self.scene.shares_keys_with),
         )
 
     def clock(self) -> datetime:
