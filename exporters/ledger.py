@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 KEYS = "keys.sqlite"
 """Name of the file in an agent's data_dir."""
 _PAUSE = 1.0  # seconds between two writes: most observations only move a key's last sight
+_LEDGERS_WRITTEN = 1_000  # known as the file holds them, the newest; others are written as a whole
 _EVENTS_WAITING = 10_000  # of a disk which does not answer; some megabytes
 _CLOSE_SECONDS = 10.0
 _UNREADABLE = (sqlite3.Error, OSError, ValueError, TypeError, OverflowError)  # the last three: values of somebody else
@@ -38,8 +39,9 @@ _FILE = SqliteFile("key ledger", SCHEMA, CREATE, _UNREADABLE, UPGRADES)
 class LedgerStore:
     """One agent's file. `keep` never blocks and never raises: a thread writes the newest state of each ledger.
 
-    A state that cannot be written is followed by a newer one; the events that came with it are lost, and the log says
-    once that writing fails and once that it works again. A crash costs what was seen in the last second.
+    What is as it was last written is not written again, and each state goes in as a whole or not at all: a crash costs
+    what was seen in the last second. A state that cannot be written is followed by a newer one; the events that came
+    with it are lost, and the log says once that writing fails and once that it works again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +50,8 @@ class LedgerStore:
         self._closing = threading.Event()
         self._waiting: dict[Place, Ledger] = {}
         self._events: deque[tuple[Place, Event]] = deque(maxlen=_EVENTS_WAITING)
+        self._written: dict[Place, Ledger] = {}
+        """What the file holds, as far as this store has written it."""
         self._writer: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
         self._failing = False
@@ -104,13 +108,19 @@ class LedgerStore:
             self._connection = _FILE.writable(self._path)
         with self._connection as connection:
             for place, ledger in ledgers.items():
-                write_ledger(connection, place, ledger)
+                write_ledger(connection, place, ledger, self._written.get(place))
                 new = [event for of, event in events if of == place]
                 if new:
                     write_events(connection, place, new)
+        for place, ledger in ledgers.items():
+            self._written.pop(place, None)  # the newest come last
+            self._written[place] = ledger
+        for place in list(self._written)[:-_LEDGERS_WRITTEN]:
+            del self._written[place]
 
     def _failed(self, error: Exception) -> None:
         self._disconnect()
+        self._written.clear()  # it may be another file when it can be written again
         if not self._failing:
             self._failing = True
             _log.warning("key ledgers cannot be kept in %s: %s", self._path, error)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from exporters.stored_runs import EPOCH, microseconds
 from probes.ledger import (
@@ -24,6 +25,8 @@ from probes.ledger import (
     Watch,
 )
 from probes.subjects import Issuer
+
+V = TypeVar("V")
 
 SCHEMA = 3
 """Version of the tables, kept in the file as `user_version`."""
@@ -138,44 +141,22 @@ def place_of(issuer: Issuer) -> Place:
     return (issuer.name, issuer.url)
 
 
-def write_ledger(connection: sqlite3.Connection, place: Place, ledger: Ledger) -> None:
-    """Puts this state in the place of the one before; the caller owns the transaction."""
-    for table in ("keys", "sights", "addresses", "watches", "unpublished"):
-        connection.execute(f"DELETE FROM {table} {_OF}", place)  # noqa: S608 - only constants
-    connection.executemany(
-        "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ((*place, *_key_row(record)) for record in ledger.keys.values()),
-    )
-    connection.executemany(
-        "INSERT INTO sights VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (*place, thumbprint, region, *map(_stored, (sight.first, sight.last, sight.after, sight.gone)), sight.drill)
-            for thumbprint, record in ledger.keys.items()
-            for region, sight in record.sights.items()
-        ),
-    )
-    connection.executemany(
-        "INSERT INTO addresses VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (*place, thumbprint, *edge, *map(_stored, (sight.first, sight.last, sight.gone)))
-            for thumbprint, record in ledger.keys.items()
-            for edge, sight in record.addresses.items()
-        ),
-    )
-    connection.executemany(
-        "INSERT INTO watches VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            (*place, region, _stored(watch.last), watch.interval, watch.drill)
-            for region, watch in ledger.watches.items()
-        ),
-    )
-    connection.executemany(
-        "INSERT INTO unpublished VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            (*place, kid, _stored(note.first), _stored(note.expires), note.drill)
-            for kid, note in ledger.unpublished.items()
-        ),
-    )
+def write_ledger(connection: sqlite3.Connection, place: Place, ledger: Ledger, before: Ledger | None = None) -> None:
+    """Puts this state in the place of the one before; the caller owns the transaction.
+
+    `before` is the state that the file holds, where it is known: what both of them hold, the very same frozen value, is
+    left alone.
+    """
+    if before is None:
+        before = Ledger()
+        for table in _TABLES:
+            connection.execute(f"DELETE FROM {table.name} {_OF}", place)  # noqa: S608 - only constants
+    then, now = _apart(before, ledger), _apart(ledger, before)
+    for table in _TABLES:
+        old, new = table.rows(then), table.rows(now)
+        connection.executemany(table.delete, ((*place, *key) for key in old if key not in new))
+        rows = ((*place, *key, *table.values(value)) for key, value in new.items() if old.get(key) is not value)
+        connection.executemany(table.insert, rows)
 
 
 def write_events(connection: sqlite3.Connection, place: Place, events: Iterable[Event]) -> None:
@@ -194,7 +175,7 @@ def read_ledger(connection: sqlite3.Connection, place: Place) -> Ledger:
     for thumbprint, region, first, last, after, gone, drill in connection.execute(query, place):
         sights[thumbprint][region] = Sight(_known(first), _known(last), _time(after), _time(gone), bool(drill))
     addresses: defaultdict[str, dict[Edge, AddressSight]] = defaultdict(dict)
-    query = f"SELECT thumbprint, region, address, first, last, gone FROM addresses {_OF} ORDER BY rowid"  # noqa: S608 - only constants
+    query = f"SELECT thumbprint, region, address, first, last, gone FROM addresses {_OF} ORDER BY last, rowid"  # noqa: S608 - only constants
     for thumbprint, region, address, first, last, gone in connection.execute(query, place):
         addresses[thumbprint][region, address] = AddressSight(_known(first), _known(last), _time(gone))
     query = f"SELECT * FROM keys {_OF}"  # noqa: S608 - only constants
@@ -219,16 +200,91 @@ def read_events(connection: sqlite3.Connection, place: Place) -> Iterator[Event]
         yield Event(_known(at), EventKind(kind), KeyFacts(thumbprint, kid, kty, alg), region)
 
 
+def _apart(ledger: Ledger, other: Ledger) -> Ledger:
+    """Without the keys that the other one has just so."""
+    keys = {
+        thumbprint: record for thumbprint, record in ledger.keys.items() if other.keys.get(thumbprint) is not record
+    }
+    return Ledger(keys, ledger.watches, ledger.unpublished)
+
+
+_Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What of a ledger one table holds."""
+
+    name: str
+    key: _Key
+    """Columns that tell the rows of an issuer apart; they come just after name and URL."""
+    rows: Callable[[Ledger], Mapping[_Key, Any]]
+    values: Callable[[Any], Sequence[str | int | float | None]]
+    """Of the columns after those."""
+    columns: int
+
+    @property
+    def delete(self) -> str:
+        """Of one row."""
+        return f"DELETE FROM {self.name} {_OF} {' '.join(f'AND {column} = ?' for column in self.key)}"  # noqa: S608 - only constants
+
+    @property
+    def insert(self) -> str:
+        """Of one row, in the place of the one with its key."""
+        return f"INSERT OR REPLACE INTO {self.name} VALUES ({', '.join('?' * self.columns)})"  # noqa: S608 - only constants
+
+
 def _names(facts: KeyFacts) -> tuple[str, str, str, str]:
     return (facts.thumbprint, facts.kid, facts.kty, facts.alg)
 
 
-def _key_row(record: KeyRecord) -> tuple[str | int | float | None, ...]:
+def _of_key(record: KeyRecord) -> tuple[str | int | float | None, ...]:
     facts, use = record.facts, record.use
     tokens = (
         (_stored(use.first), _stored(use.last), _stored(use.expires), use.lifetime, use.drill) if use else (None,) * 5
     )
-    return (*_names(facts), facts.use, facts.crv, facts.bits, _stored(record.exposed), *tokens)
+    return (*_names(facts)[1:], facts.use, facts.crv, facts.bits, _stored(record.exposed), *tokens)
+
+
+def _sights(ledger: Ledger) -> Mapping[_Key, Sight]:
+    return {
+        (thumbprint, region): sight
+        for thumbprint, record in ledger.keys.items()
+        for region, sight in record.sights.items()
+    }
+
+
+def _addresses(ledger: Ledger) -> Mapping[_Key, AddressSight]:
+    return {
+        (thumbprint, *edge): sight
+        for thumbprint, record in ledger.keys.items()
+        for edge, sight in record.addresses.items()
+    }
+
+
+def _singly(rows: Mapping[str, V]) -> Mapping[_Key, V]:
+    return {(key,): value for key, value in rows.items()}
+
+
+_TABLES = (
+    _Table("keys", ("thumbprint",), lambda ledger: _singly(ledger.keys), _of_key, 15),
+    _Table(
+        "sights", ("thumbprint", "region"), _sights,
+        lambda sight: (*map(_stored, (sight.first, sight.last, sight.after, sight.gone)), sight.drill), 9,
+    ),
+    _Table(
+        "addresses", ("thumbprint", "region", "address"), _addresses,
+        lambda sight: [*map(_stored, (sight.first, sight.last, sight.gone))], 8,
+    ),
+    _Table(
+        "watches", ("region",), lambda ledger: _singly(ledger.watches),
+        lambda watch: (_stored(watch.last), watch.interval, watch.drill), 6,
+    ),
+    _Table(
+        "unpublished", ("kid",), lambda ledger: _singly(ledger.unpublished),
+        lambda note: (_stored(note.first), _stored(note.expires), note.drill), 6,
+    ),
+)  # fmt: skip
 
 
 def _record(row: tuple[Any, ...], sights: dict[str, Sight], addresses: dict[Edge, AddressSight]) -> KeyRecord:

@@ -22,6 +22,7 @@ from exporters.pages import ReloadError, View, make_app
 from exporters.prometheus import PrometheusExporter
 from exporters.results import ResultsBook
 from exporters.store import RUNS, RunStore
+from exporters.stored_keys import Place, place_of
 from exporters.watcher import AgentMetrics, BrowserMetrics
 from oidcwatch import __version__
 from oidcwatch.drill_switch import DrillSwitch
@@ -29,6 +30,7 @@ from oidcwatch.resources import Workshop, authorities
 from oidcwatch.schedule import Schedule
 from oidcwatch.settings import Settings
 from oidcwatch.vantage import judged
+from probes.ledger import Ledger
 from probes.model import Check, ProbeResult, Reason
 from probes.probe import Clock, Probe, utc_now
 from probes.redact import Redactor
@@ -107,7 +109,7 @@ class Agent:
 
         `ready` is called with the address of the pages once they are served. Raises OSError when the address is taken.
         """
-        self._configure(self.settings)
+        self._configure(self.settings, await self._stored(self.settings))
         listener = _listen(self.settings.agent.host, self.settings.agent.port)
         server = _Server(
             uvicorn.Config(
@@ -137,7 +139,7 @@ class Agent:
             try:
                 settings = await asyncio.to_thread(self.load)
                 self._check_fixed(settings)
-                self._configure(settings)
+                self._configure(settings, await self._stored(settings))
             except Exception as error:  # whatever it is, the agent goes on as it was
                 self._metrics.config_loaded(None)
                 log.error("the new configuration is refused, the old one stays in force: %s", error)
@@ -157,7 +159,15 @@ class Agent:
         if changed:
             raise ValueError(f"{' and '.join(changed)} changed: restart the agent to put that in force")
 
-    def _configure(self, settings: Settings) -> None:
+    async def _stored(self, settings: Settings) -> Mapping[Place, Ledger]:
+        """Key ledgers of issuers that are new here, as an earlier agent, or configuration, left them.
+
+        Read in a thread: a ledger with as many keys as it may have (`probes.ledger.KEPT`) takes some 15 ms.
+        """
+        new = [each for each in settings.issuers if place_of(each) not in self._workshop.memory.ledgers]
+        return await asyncio.to_thread(lambda: {place_of(issuer): self._ledgers.read(issuer) for issuer in new})
+
+    def _configure(self, settings: Settings, ledgers: Mapping[Place, Ledger]) -> None:
         """All or nothing: probes are built before anything is changed."""
         workshop = self._workshop.renewed(settings)
         regions = {region.name: region for region in settings.regions}
@@ -169,16 +179,9 @@ class Agent:
         self.book.configure(settings.checks)
         self._workshop, self._probes, self.settings = workshop, probes, settings
         workshop.forget()
-        self._recall(settings)
+        self._workshop.memory.ledgers.update(ledgers)
         self._schedule.place(jobs)
         self._metrics.config_loaded(self.clock())
-
-    def _recall(self, settings: Settings) -> None:
-        """Takes up the key ledgers of issuers that are new here where an earlier agent, or configuration, left them."""
-        ledgers = self._workshop.memory.ledgers
-        for issuer in settings.issuers:
-            if (issuer.name, issuer.url) not in ledgers:
-                ledgers[issuer.name, issuer.url] = self._ledgers.read(issuer)
 
     def _issuers(self) -> frozenset[str]:
         return frozenset(issuer.name for issuer in self.settings.issuers)

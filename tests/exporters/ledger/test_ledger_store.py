@@ -27,6 +27,7 @@ START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ACME = Issuer("acme", "https://login.acme.example")
 OLD = KeyFacts("thumbprint-of-old", "old", "RSA", "RS256", "sig", "", 2048)
 NEW = KeyFacts("thumbprint-of-new", "new", "EC", "ES256", "sig", "P-256")
+THIRD = KeyFacts("thumbprint-of-third", "third", "OKP", "EdDSA", "sig", "Ed25519")
 
 
 @pytest.fixture
@@ -268,6 +269,27 @@ def test_writing_that_works_again_is_logged_and_nothing_of_the_ledger_is_lost(
 
     assert "are kept in" in caplog.text
     assert stored_ledger(path, ACME) == ledger
+
+
+def test_a_write_that_breaks_off_leaves_the_former_state_and_the_next_one_goes_in_as_a_whole(
+    open_store: Callable[[], LedgerStore], path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = remembering(open_store())
+    memory.observe(ACME, SetSeen(START, "eu", (OLD,), 15))
+    former = memory.observe(ACME, SetSeen(START + timedelta(seconds=15), "eu", (NEW,), 15))
+    until(lambda: path.exists() and _readable(path) == former)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+
+    memory.observe(ACME, SetSeen(START + timedelta(seconds=30), "eu", (NEW, THIRD), 15))
+    until(lambda: "disk is full" in caplog.text)
+
+    assert stored_ledger(path, ACME) == former
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TRIGGER full")
+        connection.execute("DELETE FROM sights")  # as if it were another file by now
+    newer = memory.observe(ACME, SetSeen(START + timedelta(seconds=45), "eu", (NEW, THIRD), 15))
+    until(lambda: _readable(path) == newer)
 
 
 def test_a_ledger_that_is_not_there_is_said_plainly(path: Path) -> None:
