@@ -14,7 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
-from jwt.utils import base64url_encode
+from jwt.utils import base64url_decode, base64url_encode
 
 from probes.documents import json_object, strings, text
 from probes.model import ProbeFailure, Reason
@@ -39,6 +39,7 @@ _KEY_MANAGEMENT = ("RSA", "ECDH-ES", "A128", "A192", "A256", "PBES2", "dir")
 """How the names of algorithms begin that a key encrypts with (RFC 7518 §4.1)."""
 
 _THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
+_NUMBERS = frozenset({"n", "e"})  # coordinates of a curve have a fixed length instead (RFC 7518 §6.2.1.2)
 _BUILDERS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
     "RSA": RSAAlgorithm.from_jwk,
     "EC": ECAlgorithm.from_jwk,
@@ -134,11 +135,20 @@ def require_keys(body: bytes) -> KeySet:
 def thumbprint(jwk: Mapping[str, Any]) -> str:
     """The JWK thumbprint (RFC 7638 §3); empty for an unknown type or missing members."""
     members = _THUMBPRINT_MEMBERS.get(text(jwk, "kty"), ())
-    required = {name: text(jwk, name) for name in members}
+    required = {name: _least_octets(text(jwk, name)) if name in _NUMBERS else text(jwk, name) for name in members}
     if not required or not all(required.values()):
         return ""
     canonical = json.dumps(required, separators=(",", ":"), sort_keys=True).encode()
     return base64url_encode(hashlib.sha256(canonical).digest()).decode()
+
+
+def _least_octets(value: str) -> str:
+    """A Base64urlUInt as RFC 7518 §2 wants it: with a leading zero octet, as some libraries write it, a key is no other."""
+    try:
+        octets = base64url_decode(value)
+    except ValueError:
+        return value
+    return base64url_encode(octets.lstrip(b"\0")).decode() or value
 
 
 def _key(jwk: Mapping[str, Any]) -> Key:

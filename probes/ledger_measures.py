@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from probes.ledger import KeyRecord, KeyState, Ledger, state_of
+from probes.ledger import KeyRecord, KeyState, Ledger, Use, states_of
+
+_LATELY = 3.0  # lifetimes of its tokens after the last one, in which a key counts as used lately
+_LATELY_AT_LEAST = 3600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +67,19 @@ def last_overlap(ledger: Ledger, *, drill: bool = False) -> float | None:
 
 def active_age(ledger: Ledger, now: datetime) -> float | None:
     """Seconds since the oldest signing key was first seen: at least its age; None when no token was seen."""
-    seen = [
-        record.first_seen for record in ledger.keys.values() if state_of(ledger, record) is KeyState.ACTIVE
-    ]  # fmt: skip
+    states = states_of(ledger)
+    seen = [record.first_seen for name, record in ledger.keys.items() if states[name] is KeyState.ACTIVE]
     return max((_seconds(after=first, before=now) for first in seen if first is not None), default=None)
 
 
-def longest_lifetime(ledger: Ledger) -> float:
-    """Seconds, of all tokens that were seen."""
-    return max((record.use.lifetime for record in ledger.keys.values() if record.use is not None), default=0.0)
+def longest_lifetime(ledger: Ledger, now: datetime) -> float:
+    """Seconds, of the tokens that were seen lately: a key of last year says nothing of the tokens of today."""
+    uses = [record.use for record in ledger.keys.values() if record.use is not None]
+    return max((use.lifetime for use in uses if _lately(use, now)), default=0.0)
+
+
+def _lately(use: Use, now: datetime) -> bool:
+    return _seconds(after=use.last, before=now) <= max(_LATELY * use.lifetime, _LATELY_AT_LEAST)
 
 
 def _departures(record: KeyRecord, drill: bool) -> tuple[list[datetime], list[datetime]]:

@@ -128,12 +128,18 @@ class Validator:
             self.memory.observe(self.check.issuer, UnknownKidSeen(now, jws.kid, expires))
 
     def _end_of(self, jws: Jws, now: datetime) -> datetime | None:
-        """When the token expires. An `exp` beyond the policy's longest life is not believed."""
-        exp = number(jws.claims, "exp")
-        if exp is None:
+        """When the token expires. An `exp` beyond the policy's longest life is not believed.
+
+        None where its times do not fit the clock: one of the two is wrong, and a ledger remembers for long.
+        """
+        policy, claims = self.check.issuer.policy, jws.claims
+        exp = number(claims, "exp")
+        if exp is None or exp <= now.timestamp():
             return None
-        left = min(max(exp - now.timestamp(), 0.0), self.check.issuer.policy.max_token_lifetime)
-        return now + timedelta(seconds=left)
+        begins = (number(claims, name) for name in ("iat", "nbf"))
+        if any(begin is not None and begin > now.timestamp() + policy.max_clock_offset for begin in begins):
+            return None
+        return now + timedelta(seconds=min(exp - now.timestamp(), policy.max_token_lifetime))
 
     async def _sampled(self, finding: Finding, kid: str, steps: Steps) -> Finding:
         """The finding, with another reason when a further sample of the key set does have the kid."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 from probes.checks import jwks_certificates, jwks_delivery
 from probes.checks.base import Problem, ProtocolCheck
 from probes.checks.jwks_answer import JwksAnswer, name_of
 from probes.keys import ALGORITHMS_OF, MAX_KEYS, Key
-from probes.ledger import KeyFacts
+from probes.ledger import KeyFacts, signature_keys
 from probes.model import Reason, Severity
 
 _INVALID = Reason.JWKS_INVALID
@@ -35,23 +35,27 @@ def _kids(subject: JwksAnswer) -> Iterator[str]:
     nameless = sum(1 for key in keys if not key.kid)
     if nameless and len(keys) > 1:
         yield f"{nameless} of {len(keys)} keys have no kid"
-    # RFC 7517 §4.5 allows one kid for equivalent keys of different types.
-    counts = Counter((key.kid, key.kty) for key in keys if key.kid)
-    for (kid, _), count in counts.items():
+    # RFC 7517 §4.5 allows one kid for equivalent keys of different types; and a key may be listed for each algorithm.
+    distinct = dict.fromkeys((key.kid, key.kty, key.thumbprint or number) for number, key in enumerate(keys) if key.kid)
+    for (kid, _), count in Counter((kid, kty) for kid, kty, _ in distinct).items():
         if count > 1:
             yield f"kid {kid[:60]!r} is used by {count} keys"
 
 
 def _kid_reuse(subject: JwksAnswer) -> Iterator[str]:
-    before = {key.kid: key.thumbprint for key in (subject.previous.keys if subject.previous else ()) if key.kid}
-    ever = subject.known.keys
-    # RFC 7517 §4.5 allows one kid for equivalent keys of different types.
-    taken = {(record.facts.kid, record.facts.kty) for record in ever.values() if record.sights}
+    before, ever = defaultdict[str, set[str]](set), defaultdict[tuple[str, str], set[str]](set)
+    for key in subject.previous.keys if subject.previous else ():
+        before[key.kid].update({key.thumbprint} - {""})
+    for record in subject.known.keys.values():
+        # RFC 7517 §4.5 allows one kid for equivalent keys of different types.
+        for kid in (record.facts.kid, *record.earlier) if record.sights else ():
+            ever[kid, record.facts.kty].add(record.facts.thumbprint)
     for key in subject.keys.keys:
         if not key.kid or not key.thumbprint:
             continue
-        new = key.thumbprint not in ever and (KeyFacts.of(key).kid, key.kty) in taken
-        if new or before.get(key.kid, key.thumbprint) != key.thumbprint:
+        owners = ever[KeyFacts.of(key).kid, key.kty]
+        # Both owners are known afterwards, so that each change is told once.
+        if (owners and key.thumbprint not in owners) or (before[key.kid] and key.thumbprint not in before[key.kid]):
             yield f"kid {key.kid[:60]!r} now names another key"
 
 
@@ -124,9 +128,29 @@ def _shared(subject: JwksAnswer) -> Iterator[Problem]:
 
 
 def _replaced(subject: JwksAnswer) -> Iterator[str]:
-    before = subject.previous.thumbprints if subject.previous else frozenset()
-    if before and subject.keys.thumbprints and not before & subject.keys.thumbprints:
+    watch = subject.known.watches.get(subject.region)
+    if watch is not None:
+        asleep = (subject.now - watch.last).total_seconds()
+        if asleep > subject.issuer.policy.max_token_lifetime:
+            return  # a whole, sound rotation fits into the time in which nobody looked
+    before = _signing(subject.previous.keys) if subject.previous else _last_seen(subject)
+    now = _signing(subject.keys.keys)
+    if before and now and not before & now:
         yield "every key was replaced at once: tokens in circulation can no longer be verified"
+
+
+def _signing(keys: Iterable[Key]) -> frozenset[str]:
+    """Keys for encryption change at other times, and none of them verifies a token."""
+    return frozenset(facts.thumbprint for facts in signature_keys(keys))
+
+
+def _last_seen(subject: JwksAnswer) -> frozenset[str]:
+    """The last set of this region as the ledger knows it, which a restart does not forget; none when a drill made it."""
+    watch = subject.known.watches.get(subject.region)
+    if watch is None or watch.drill:
+        return frozenset()
+    sights = {thumbprint: record.sights.get(subject.region) for thumbprint, record in subject.known.keys.items()}
+    return frozenset(thumbprint for thumbprint, sight in sights.items() if sight is not None and sight.gone is None)
 
 
 _F, _W = Severity.FAILURE, Severity.WARNING

@@ -29,6 +29,8 @@ class JwksAnswer:
     previous_etag: str = ""
     known: Ledger = field(default_factory=Ledger)
     """Every key that was seen before."""
+    region: str = ""
+    """From which the set was fetched: the ledger tells what it held there before."""
     samples: tuple[frozenset[str], ...] = ()
     """Thumbprints of each sample taken in this run, the first one included."""
     elsewhere: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

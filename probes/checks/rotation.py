@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from probes.checks.base import Problem, ProtocolCheck, run_checks
-from probes.ledger import KeyFacts, KeyRecord, KeyState, Ledger, Use, state_of
+from probes.ledger import KeyFacts, KeyRecord, KeyState, Ledger, Sight, Use, states_of, watching
 from probes.ledger_measures import lead_of, longest_lifetime
 from probes.model import Finding, Reason, Severity
 from probes.subjects import Issuer
@@ -42,7 +42,7 @@ def _removed_early(subject: Rotation) -> Iterator[str]:
 
 
 def _overlap(subject: Rotation) -> Iterator[str | Problem]:
-    lifetime = longest_lifetime(subject.ledger)
+    lifetime = longest_lifetime(subject.ledger, subject.now)
     for record, use in _gone(subject):
         since = (subject.now - use.last).total_seconds()
         if subject.now < use.expires or since >= lifetime + _LEEWAY:
@@ -55,7 +55,7 @@ def _overlap(subject: Rotation) -> Iterator[str | Problem]:
         )
 
 
-def _unpublished(subject: Rotation) -> Iterator[str]:
+def _unpublished(subject: Rotation) -> Iterator[str | Problem]:
     published = {
         record.facts.kid: sight.first
         for record in subject.ledger.keys.values()
@@ -73,7 +73,8 @@ def _unpublished(subject: Rotation) -> Iterator[str]:
             )
         elif since > note.first:
             late = (since - note.first).total_seconds()
-            yield f"kid {note.kid[:60]!r} was published {late:.0f} s after a token had named it"
+            message = f"kid {note.kid[:60]!r} was published {late:.0f} s after a token had named it"
+            yield Problem(message, severity=Severity.WARNING)  # over, and worth to be known while those tokens live
 
 
 def _nameless(subject: Rotation) -> Iterator[str]:
@@ -88,11 +89,13 @@ def _lead(subject: Rotation) -> Iterator[str | Problem]:
     waits = {row.name: row.wait(subject.max_age) or 0.0 for row in subject.issuer.verifier_facts}
     required = max(subject.issuer.policy.min_key_lead, max_age, *waits.values())
     for record in subject.ledger.keys.values():
-        lead = lead_of(subject.ledger, record)
-        if lead is None or record.use is None or record.exposed or lead.at_most >= required:
+        if record.use is None or record.exposed or (record.use.drill and not subject.drill):
             continue
-        if subject.now - record.use.first >= timedelta(seconds=required) or (record.use.drill and not subject.drill):
+        if subject.now - record.use.first >= timedelta(seconds=required):
             continue  # verifiers have fetched it by now
+        lead = lead_of(subject.ledger, record)
+        if lead is None or lead.at_most >= required:
+            continue
         message = (
             f"{_name(record.facts)} signed {lead.seconds:.0f} s after its publication, {required:.0f} s are wanted"
         )
@@ -115,34 +118,63 @@ def _age(subject: Rotation) -> Iterator[str]:
 
 
 def _standby(subject: Rotation) -> Iterator[str]:
-    """Of each algorithm: a key of another one cannot take over."""
-    ready = {record.facts.alg for record in _in_state(subject, KeyState.ANNOUNCED)}
+    ready = list(_in_state(subject, KeyState.ANNOUNCED))
     for record in _in_state(subject, KeyState.ACTIVE):
-        if not ready & {record.facts.alg, ""}:
+        if not any(_can_follow(record.facts, other.facts) for other in ready):
             yield f"{_name(record.facts)} signs, and no next key for {record.facts.alg} is published"
+
+
+def _can_follow(active: KeyFacts, other: KeyFacts) -> bool:
+    """A key of another algorithm cannot take over; one that names none can if it is of the same kind."""
+    if other.alg:
+        return other.alg == active.alg
+    return (other.kty, other.crv) == (active.kty, active.crv)
 
 
 def _dormant(subject: Rotation) -> Iterator[str]:
     if not any(record.use for record in subject.ledger.keys.values()):
         return  # no probe looks at tokens
+    promised = _promised(subject) if subject.issuer.policy.standby_key else frozenset()
     for record in _in_state(subject, KeyState.ANNOUNCED):
         days = _days(record, subject.now)
-        if days > _DORMANT_DAYS:
+        if days > _DORMANT_DAYS and record.facts.thumbprint not in promised:
             yield f"{_name(record.facts)} has been published for {days:.0f} days, and no token signed with it was seen"
+
+
+def _promised(subject: Rotation) -> frozenset[str]:
+    """Thumbprints of the keys that stand by: for each key that signs the newest that can follow it."""
+    ready = sorted(_in_state(subject, KeyState.ANNOUNCED), key=lambda record: record.first_seen or subject.now)
+    signing = _in_state(subject, KeyState.ACTIVE)
+    able = ([other for other in ready if _can_follow(record.facts, other.facts)] for record in signing)
+    return frozenset(others[-1].facts.thumbprint for others in able if others)
 
 
 def _gone(subject: Rotation) -> Iterator[tuple[KeyRecord, Use]]:
     """Keys that signed and have left this region's set. A compromised one cannot leave too early."""
+    looking = watching(subject.ledger)
     for record in subject.ledger.keys.values():
-        sight = record.sights.get(subject.region)
-        if sight is None or sight.gone is None or record.use is None or record.exposed:
+        if record.use is None or record.exposed:
             continue
-        if subject.drill or not sight.drill:
+        sight = _last_sight(record, subject.region, looking)
+        if sight is not None and (subject.drill or not sight.drill):
             yield record, record.use
 
 
+def _last_sight(record: KeyRecord, region: str, looking: frozenset[str]) -> Sight | None:
+    """Of a key that this region has not got; None when it has, or when only regions that still look ever had it.
+
+    A region that is new, or that was given another name, cannot see a key leave: it has what the former ones saw.
+    """
+    own = record.sights.get(region)
+    if own is not None:
+        return own if own.gone else None
+    former = [sight for other, sight in record.sights.items() if other not in looking]
+    return max(former, key=lambda sight: sight.last, default=None)
+
+
 def _in_state(subject: Rotation, state: KeyState) -> Iterator[KeyRecord]:
-    return (record for record in subject.ledger.keys.values() if state_of(subject.ledger, record) is state)
+    states = states_of(subject.ledger)
+    return (record for thumbprint, record in subject.ledger.keys.items() if states[thumbprint] is state)
 
 
 def _days(record: KeyRecord, now: datetime) -> float:

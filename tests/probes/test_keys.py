@@ -52,6 +52,15 @@ def test_the_thumbprint_is_that_of_the_example_of_rfc_7638() -> None:
     assert thumbprint(jwk) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
 
+@pytest.mark.parametrize("member", ["n", "e"])
+def test_a_number_with_a_leading_zero_octet_is_the_same_key(signer: Signer, member: str) -> None:
+    jwk = signer.jwk()
+    octets = base64.urlsafe_b64decode(jwk[member] + "==")
+    longer = {**jwk, member: base64.urlsafe_b64encode(b"\0" + octets).rstrip(b"=").decode()}
+
+    assert thumbprint(longer) == thumbprint(jwk)
+
+
 def test_the_thumbprint_is_that_of_the_ed25519_example_of_rfc_8037() -> None:
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": RFC_8037_X}
 

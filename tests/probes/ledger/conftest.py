@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -52,6 +52,10 @@ class Diary:
         """`at`: kids by address."""
         addresses = {address: frozenset(facts(kid).thumbprint for kid in held) for address, held in at.items()}
         return self._see(SetSeen(self.at(minute), region, tuple(map(facts, kids)), INTERVAL, drill, addresses))
+
+    def published_as(self, minute: float, kid: str, key: str, alg: str = "RS256") -> Diary:
+        """A set with one key under another kid than its own."""
+        return self._see(SetSeen(self.at(minute), "eu", (replace(facts(key), kid=kid, alg=alg),), INTERVAL))
 
     def addresses(self, kid: str) -> dict[str, tuple[float, float, float | None]]:
         """The minutes first, last and gone by address."""

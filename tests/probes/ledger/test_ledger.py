@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from probes.keys import parse_keys
-from probes.ledger import ADDRESSES_KEPT, KEPT, KeyState, signature_keys
+from probes.ledger import ADDRESSES_KEPT, EARLIER_KEPT, KEPT, KeyState, signature_keys
 
 if TYPE_CHECKING:
     from tests.probes.conftest import Signer
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ANNOUNCED, ACTIVE, RETIRING = KeyState.ANNOUNCED, KeyState.ACTIVE, KeyState.RETIRING
 REMOVED, COMPROMISED = KeyState.REMOVED, KeyState.COMPROMISED
+OLD = "thumbprint-of-old"
 
 
 def test_a_published_key_is_announced_until_a_token_of_it_is_seen(diary: Diary) -> None:
@@ -158,6 +159,68 @@ def test_a_network_that_changes_its_addresses_does_not_fill_the_ledger(diary: Di
     assert list(diary.addresses("old")) == [f"192.0.2.{n}" for n in range(10, ADDRESSES_KEPT + 10)]
 
 
+def test_the_addresses_of_a_key_are_forgotten_a_day_after_it_has_left_every_region(diary: Diary) -> None:
+    for region in ("eu", "us"):
+        diary.published(0, "old", region=region, at={"192.0.2.1": {"old"}})
+    diary.published(1, "new", region="eu").published(1441, "old", region="us").published(1442, "new", region="us")
+
+    diary.published(2882, "new")
+    kept = diary.addresses("old")
+    diary.published(2883, "new")
+
+    assert list(kept) == ["192.0.2.1"]
+    assert diary.addresses("old") == {}
+
+
+def test_the_addresses_of_a_key_that_only_a_former_region_had_are_forgotten(diary: Diary) -> None:
+    diary.published(0, "old", region="former", at={"192.0.2.1": {"old"}})
+
+    diary.published(1441, "new")
+
+    assert diary.addresses("old") == {}
+
+
+def test_an_observation_leaves_the_records_that_it_does_not_concern_as_they_are(diary: Diary) -> None:
+    diary.published(0, "old", at={"192.0.2.1": {"old"}}).token(0, "old").published(1, "new", at={"192.0.2.1": {"new"}})
+    before = diary.ledger.keys[OLD]
+
+    diary.published(2, "new", at={"192.0.2.1": {"new"}}).token(2, "new").unknown(2, "lost").exposed(2, "new")
+
+    assert diary.ledger.keys[OLD] is before
+
+
+def test_a_key_is_known_under_the_kid_of_the_newest_set_and_its_earlier_ones_are_kept(diary: Diary) -> None:
+    diary.published_as(0, "first", key="old").published_as(1, "second", key="old").published_as(2, "third", key="old")
+
+    record = diary.ledger.keys[OLD]
+
+    assert (record.facts.kid, record.earlier) == ("third", ("first", "second"))
+
+
+def test_a_kid_that_a_key_gets_back_is_no_earlier_one(diary: Diary) -> None:
+    diary.published_as(0, "first", key="old").published_as(1, "second", key="old").published_as(2, "first", key="old")
+
+    record = diary.ledger.keys[OLD]
+
+    assert (record.facts.kid, record.earlier) == ("first", ("second",))
+
+
+def test_a_provider_that_renames_a_key_all_the_time_does_not_fill_the_ledger(diary: Diary) -> None:
+    for minute in range(EARLIER_KEPT + 5):
+        diary.published_as(minute, f"kid-{minute}", key="old")
+
+    assert diary.ledger.keys[OLD].earlier == tuple(f"kid-{minute}" for minute in range(4, EARLIER_KEPT + 4))
+
+
+def test_an_algorithm_is_learned_from_a_later_set_and_not_forgotten(diary: Diary) -> None:
+    diary.published_as(0, "old", key="old", alg="")
+    unknown = diary.ledger.keys[OLD].facts.alg
+
+    diary.published_as(1, "old", key="old", alg="PS256").published_as(2, "old", key="old", alg="")
+
+    assert (unknown, diary.ledger.keys[OLD].facts.alg) == ("", "PS256")
+
+
 def test_a_provider_that_invents_keys_does_not_fill_the_ledger(diary: Diary) -> None:
     for minute in range(KEPT + 20):
         diary.published(minute, f"key-{minute}")
@@ -173,3 +236,11 @@ def test_only_signature_keys_with_an_identity_are_followed_under_names_that_can_
 
     assert found.kid.startswith("\\x1b[2Jkidx")
     assert len(found.kid) == 120
+
+
+def test_a_key_listed_for_two_algorithms_is_one_and_under_two_kids_has_both(signer: Signer) -> None:
+    jwks = [signer.jwk(), signer.jwk(alg="PS256"), signer.jwk(kid="alias")]
+
+    found = signature_keys(parse_keys(json.dumps({"keys": jwks}).encode()).keys)
+
+    assert [(facts.kid, facts.alg) for facts in found] == [("key-1", "RS256"), ("alias", "RS256")]

@@ -92,4 +92,33 @@ def test_nothing_is_measured_before_there_is_something_to_measure(diary: Diary) 
     diary.published(0, "old")
 
     assert (last_lead(diary.ledger), last_overlap(diary.ledger), active_age(diary.ledger, diary.at(1))) == (None,) * 3
-    assert longest_lifetime(diary.ledger) == 0
+    assert longest_lifetime(diary.ledger, diary.at(1)) == 0
+
+
+def test_the_longest_lifetime_is_that_of_all_keys(diary: Diary) -> None:
+    diary.token(0, "old", lives=60).token(1, "new", lives=10)
+
+    assert longest_lifetime(diary.ledger, diary.at(2)) == 3600
+
+
+def test_a_key_that_has_not_signed_for_long_says_nothing_of_the_tokens_of_today(diary: Diary) -> None:
+    diary.token(0, "old", lives=60).token(200, "new", lives=10)
+
+    assert longest_lifetime(diary.ledger, diary.at(180)) == 3600
+    assert longest_lifetime(diary.ledger, diary.at(181)) == 600
+
+
+def test_a_token_that_outlives_the_others_is_the_longest_until_it_has_expired(diary: Diary) -> None:
+    diary.token(0, "old", lives=60)
+    for minute in range(1, 50):
+        diary.token(minute, "old", lives=10)
+
+    assert longest_lifetime(diary.ledger, diary.at(49)) == 3600
+
+
+def test_a_lifetime_that_the_provider_has_shortened_is_forgotten(diary: Diary) -> None:
+    diary.token(0, "old", lives=60)
+    for minute in range(1, 60 + 3 * 60):
+        diary.token(minute, "old", lives=10)
+
+    assert longest_lifetime(diary.ledger, diary.at(240)) == 600
