@@ -94,7 +94,11 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     Inhibition((_role(Role.CAUSE), _NO_SECRET), (_NO_PAGE, _role(Role.FINDING), _NO_SECRET), (m.ISSUER, AREA, m.DRILL)),
     # A broken rule that wakes somebody is no ticket as well.
-    Inhibition((_PAGE, _role(Role.FINDING)), (_NO_PAGE, _role(Role.FINDING)), (m.ISSUER, m.FINDING.name, m.DRILL)),
+    Inhibition(
+        (_PAGE, _role(Role.FINDING)),
+        (_NO_PAGE, _role(Role.FINDING), _NO_SECRET),
+        (m.ISSUER, m.FINDING.name, m.DRILL),
+    ),
     # When no agent shows anything, that checks and regions stand still follows.
     Inhibition(
         (_role(Role.WATCHER), _PAGE, Matcher(ALERTNAME, "=~", ".*Absent"), Matcher(m.ISSUER, "=", ANY)),

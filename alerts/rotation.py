@@ -181,7 +181,7 @@ def _conditions(deployment: Deployment, alert: RotationAlert) -> Iterator[Condit
         each = f"{over_time}_over_time({selector}[{span}])"
         if most:
             # A region without a level now is blind, and what it said before it was is no vote against the others.
-            share = f"count by ({_BY}) ({each} >= {level}) / count by ({_BY}) ({each} >= {level} or {selector})"
+            share = f"avg by ({_BY}) ({each} >= bool {level} and ({selector} or {each} >= {level}))"
             yield Condition(f"Share of the regions that see a failure in {duration(window)}", share, ">", _HALF)
         else:
             yield Condition(f"{which} level in {duration(window)}", f"max by ({_BY}) ({each})", ">=", Decimal(level))

@@ -23,7 +23,7 @@ _LEVEL = Look(
     },
     steps=((None, INFO), (Decimal(LEVELS[Severity.WARNING]), WARN), (Decimal(LEVELS[Severity.FAILURE]), BAD)),
 )
-_SOUND = "every rule of a rotation holds"
+_SOUND = "no rule of a rotation is known to be broken"
 _NO_ROTATION = "no rotation was seen"
 
 
@@ -53,7 +53,9 @@ def broken_rules(id: int, scope: Scope) -> Tile:
 def rule_levels(id: int, scope: Scope) -> Tile:
     """Over time."""
     worst = f"max by ({m.ISSUER}, {m.FINDING.name}) ({scope.of(m.FINDING_LEVEL)}) > 0"
-    about = "Level of each finding about keys: 1 info, 2 warning, 3 failure; no line where the rule holds."
+    about = (
+        "Level of each finding about keys: 1 info, 2 warning, 3 failure; no line where it holds, or nobody can know."
+    )
     look = Look(COUNT, 0, high=LEVELS[Severity.FAILURE], no_value=_SOUND)
     return graph(id, "Findings about keys", about, [Query(worst, "{{issuer}}: {{finding}}")], look, width=12)
 
