@@ -41,9 +41,10 @@ def _uncached(subject: JwksAnswer, control: CacheControl) -> Problem:
     bound = ", ".join(row.name for row in facts if row.waits_for_max_age)
     if facts and not bound:
         return Problem(f"Cache-Control {said!r}: none of the named verifiers minds", severity=Severity.INFO)
-    # Every Keycloak sends no-cache, without a setting for it: a ticket that nobody can close hides the next one, so it is
-    # opened where a verifier is named that suffers. Whoever sends no-store or a few seconds has chosen it, as GitLab had.
-    if not facts and control.no_cache and not control.no_store:
+    # Every Keycloak sends no-cache and every Auth0 max-age=15, without a setting for it: a ticket that nobody can close
+    # hides the next one, so it is opened where a verifier is named that suffers. no-store was somebody's choice, as
+    # GitLab's was when AWS STS failed for it.
+    if not facts and not control.no_store:
         return Problem(f"Cache-Control {said!r}: no verifier is named that minds", severity=Severity.INFO)
     return Problem(f"Cache-Control {said!r} makes {bound or 'consumers'} fetch each time")
 

@@ -129,7 +129,11 @@ CASES = (
     Case("ROT-02", F, R.JWKS_INVALID, lambda w: w.answer(w.other.jwk(kid=w.rsa.kid), previous=w.answer().keys)),
     Case("ROT-07", F, R.ROTATION_UNSAFE, lambda w: w.answer(w.other.jwk(), previous=w.answer().keys)),
     Case("ROT-08", W, R.ROTATION_UNSAFE, lambda w: w.answer(answer=headers(cache_control="no-store"))),
-    Case("ROT-08", W, R.ROTATION_UNSAFE, lambda w: w.answer(answer=headers(cache_control="max-age=59"))),
+    Case("ROT-08", I, R.ROTATION_UNSAFE, lambda w: w.answer(answer=headers(cache_control="max-age=59"))),
+    Case(
+        "ROT-08", W, R.ROTATION_UNSAFE,
+        lambda w: w.answer(answer=headers(cache_control="max-age=59"), issuer={"verifier_facts": (APISERVER,)}),
+    ),
     Case("ROT-08", W, R.ROTATION_UNSAFE, lambda w: w.answer(answer=headers(cache_control=f"max-age={DAY + 1}"))),
     Case("ROT-08", I, R.ROTATION_UNSAFE, lambda w: w.answer(answer=headers())),
     Case(
