@@ -9,7 +9,7 @@ import pytest
 
 from probes.checks.base import run_checks
 from probes.checks.rotation import ROTATION, Rotation
-from probes.ledger import ExposureSeen, KeyFacts, Ledger, SetSeen, TokenSeen, observe
+from probes.ledger import ExposureSeen, KeyFacts, Ledger, Observation, SetSeen, TokenSeen, UnknownKidSeen, observe
 from probes.model import Severity
 from probes.subjects import Issuer, Policy, VerifierFacts
 
@@ -19,20 +19,30 @@ F, W, INFO = Severity.FAILURE, Severity.WARNING, Severity.INFO
 
 
 def facts(kid: str) -> KeyFacts:
-    return KeyFacts(f"thumbprint-of-{kid}", kid, "RSA", "RS256")
+    """An RSA key, or an elliptic one when its kid begins with ec; without alg when it ends with any."""
+    kty, crv, alg = ("EC", "P-256", "ES256") if kid.startswith("ec") else ("RSA", "", "RS256")
+    return KeyFacts(f"thumbprint-of-{kid}", kid, kty, "" if kid.endswith("any") else alg, crv=crv)
 
 
 @dataclass(slots=True)
 class Story:
-    """What one region sees, in minutes from the start; judged at the time of its last word."""
+    """What a region sees, in minutes from the start; judged at the time of its last word, as the last region has it."""
 
     issuer: Issuer = ACME
     max_age: int | None = None
     ledger: Ledger = field(default_factory=Ledger)
     now: datetime = START
+    region: str = "eu"
 
-    def published(self, minute: float, *kids: str) -> Story:
-        return self._see(minute, SetSeen(self._at(minute), "eu", tuple(map(facts, kids)), 60))
+    def published(self, minute: float, *kids: str, region: str = "eu") -> Story:
+        self.region = region
+        return self._see(minute, SetSeen(self._at(minute), region, tuple(map(facts, kids)), 60))
+
+    def renamed(self, minute: float, key: str, kid: str) -> Story:
+        return self._see(minute, SetSeen(self._at(minute), "eu", (replace(facts(key), kid=kid),), 60))
+
+    def unknown(self, minute: float, kid: str, lives: float = 10) -> Story:
+        return self._see(minute, UnknownKidSeen(self._at(minute), kid, self._at(minute + lives)))
 
     def token(self, minute: float, kid: str, lives: float = 10) -> Story:
         return self._see(minute, TokenSeen(self._at(minute), facts(kid), self._at(minute + lives)))
@@ -51,9 +61,9 @@ class Story:
         return [finding.message for finding in run_checks(ROTATION, self._judged())]
 
     def _judged(self) -> Rotation:
-        return Rotation(self.issuer, self.ledger, "eu", self.now, self.max_age)
+        return Rotation(self.issuer, self.ledger, self.region, self.now, self.max_age)
 
-    def _see(self, minute: float, seen: SetSeen | TokenSeen | ExposureSeen) -> Story:
+    def _see(self, minute: float, seen: Observation) -> Story:
         self.ledger, _ = observe(self.ledger, seen)
         return self.later(minute)
 
@@ -119,12 +129,66 @@ def test_a_compromised_key_cannot_leave_too_early(story: Story) -> None:
     assert story.found() == []
 
 
+def test_a_key_that_left_while_its_region_was_given_another_name_is_a_failure(story: Story) -> None:
+    story.published(0, "old").token(0, "old", lives=60)
+
+    story.published(10, "new", region="eu-west")
+
+    assert story.found() == [("ROT-05", F)]
+
+
+def test_a_region_that_never_had_a_key_which_others_have_saw_none_leave(story: Story) -> None:
+    story.published(0, "old").token(0, "old", lives=60)
+
+    story.published(1, "new", region="us")
+
+    assert ("ROT-05", F) not in story.found()
+
+
+def test_a_kid_that_no_set_holds_is_a_failure_until_it_is_published_and_then_a_warning(story: Story) -> None:
+    story.published(0, "old").unknown(1, "new", lives=10)
+
+    unpublished = story.found()
+    story.published(2, "old", "new")
+
+    assert unpublished == [("ROT-06", F)]
+    assert story.found() == [("ROT-06", W)]
+    assert story.messages() == ["kid 'new' was published 60 s after a token had named it"]
+    assert story.later(11).found() == []
+
+
+def test_a_key_published_under_the_kid_that_its_tokens_name_is_no_failure_any_more(story: Story) -> None:
+    story.published(0, "old").unknown(1, "renamed", lives=10)
+
+    story.renamed(2, key="old", kid="renamed")
+
+    assert story.found() == []
+
+
+def test_tokens_that_name_the_former_kid_of_a_key_are_a_failure(story: Story) -> None:
+    story.published(0, "old").renamed(1, key="old", kid="renamed")
+
+    story.unknown(2, "old")
+
+    assert story.found() == [("ROT-06", F)]
+
+
 def test_a_key_that_leaves_within_the_longest_lifetime_is_a_failure(story: Story) -> None:
     story.published(0, "old").token(0, "old", lives=60).token(50, "old", lives=1)
 
     story.published(70, "new")
 
     assert story.found() == [("ROT-04", F)]
+
+
+def test_a_key_stays_for_no_longer_than_the_tokens_of_today_live(story: Story) -> None:
+    story.token(0, "old", lives=1440)
+    for hour in range(24 * 5):
+        story.published(60 * hour, "old", "new").token(60 * hour + 1, "old", lives=10)
+
+    story.published(7200, "new")
+
+    assert story.found() == []
 
 
 def test_a_key_that_leaves_within_the_leeway_of_verifiers_is_a_warning(story: Story) -> None:
@@ -197,3 +261,51 @@ def test_no_key_counts_as_unused_where_nobody_looks_at_tokens(story: Story) -> N
     story.published(0, "old", "spare")
 
     assert story.later(91 * 1440).found() == []
+
+
+def test_a_key_that_the_policy_wants_to_stand_by_does_not_lie_unused(story: Story) -> None:
+    story.issuer = replace(ACME, policy=Policy(standby_key=True))
+
+    story.published(0, "old", "spare").token(0, "old")
+
+    assert story.later(91 * 1440).found() == []
+
+
+def test_of_two_keys_that_stand_by_the_older_one_lies_unused(story: Story) -> None:
+    story.issuer = replace(ACME, policy=Policy(standby_key=True))
+    story.published(0, "old", "spare").token(0, "old").published(1, "old", "spare", "newer")
+
+    story.later(92 * 1440)
+
+    assert story.found() == [("ROT-15", INFO)]
+    assert "'spare'" in story.messages()[0]
+
+
+def test_a_key_that_can_follow_none_that_signs_lies_unused(story: Story) -> None:
+    story.issuer = replace(ACME, policy=Policy(standby_key=True))
+
+    story.published(0, "old", "spare", "ec").token(0, "old").later(91 * 1440)
+
+    assert story.found() == [("ROT-15", INFO)]
+    assert "'ec'" in story.messages()[0]
+
+
+@pytest.mark.parametrize(
+    ("active", "standby", "found"),
+    [
+        ("ec", "any", [("ROT-14", W)]),
+        ("ec", "ec-any", []),
+        ("rsa", "any", []),
+        ("rsa", "ec-any", [("ROT-14", W)]),
+        ("rsa", "ec", [("ROT-14", W)]),
+        ("rsa", "next", []),
+    ],
+)
+def test_a_key_stands_by_for_those_of_its_kind(
+    story: Story, active: str, standby: str, found: list[tuple[str, Severity]]
+) -> None:
+    story.issuer = replace(ACME, policy=Policy(standby_key=True))
+
+    story.published(0, active, standby).token(0, active)
+
+    assert story.found() == found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from probes.subjects import Policy
 from sandbox.keys import KeyRing
 
 if TYPE_CHECKING:
-    from tests.probes.conftest import Lab
+    from tests.probes.conftest import Lab, Signer
 
 JWKS, TOKEN = "/jwks", "/token"
 
@@ -200,3 +201,45 @@ async def test_a_token_with_an_endless_life_is_believed_for_as_long_as_the_polic
     ledger = rotating.lab.memory.ledgers[rotating.lab.issuer.name, rotating.lab.issuer.url]
     (use,) = [record.use for record in ledger.keys.values() if record.use]
     assert use.lifetime == 600
+
+
+@pytest.mark.parametrize("step", [timedelta(days=400), timedelta(hours=-20)], ids=str)
+async def test_tokens_whose_times_do_not_fit_the_clock_are_not_entered(rotating: Rotating, step: timedelta) -> None:
+    lab = rotating.lab
+    before = lab.memory.ledger_of(lab.issuer)
+    token = lab.access_token()
+    lab.provider.json(TOKEN, lab.tokens(token), cache_control="no-store")
+    lab.clock.at += step
+
+    refused = await lab.run("client_credentials")
+
+    assert refused.failure is not None
+    assert lab.memory.ledger_of(lab.issuer) == before
+
+
+@pytest.mark.parametrize("step", [timedelta(days=400), timedelta(hours=-20)], ids=str)
+async def test_unknown_kids_in_tokens_whose_times_do_not_fit_are_not_entered(
+    rotating: Rotating, other_signer: Signer, step: timedelta
+) -> None:
+    lab = rotating.lab
+    lab.signer = other_signer
+    lab.provider.json(TOKEN, lab.tokens(lab.access_token()), cache_control="no-store")
+    lab.clock.at += step
+
+    await lab.run("client_credentials")
+
+    assert lab.memory.ledger_of(lab.issuer).unpublished == {}
+
+
+async def test_a_key_that_left_with_its_tokens_is_not_missed_after_a_step_of_the_clock(rotating: Rotating) -> None:
+    rotating.ring.rotate("overlap")
+    right = rotating.lab.clock.at
+    rotating.lab.clock.at += timedelta(days=400)
+    await rotating.lab.run("client_credentials")
+    rotating.lab.clock.at = right
+    for _ in range(11):
+        await rotating.keys()
+    await rotating.tokens()
+    rotating.ring.rotate("retire")
+
+    assert rotation_findings(await rotating.keys()) == []
