@@ -68,7 +68,7 @@ def record_of(log: Log, scenario: Scenario) -> Record:
         detect_seconds=_since(begun, (each.at for each in detected if each.expected)),
         page_seconds=_since(begun, (each.at for each in alerts.seen if each.severity == "page")),
         recover_seconds=max((each.recovered for each in verifiers if each.recovered is not None), default=None),
-        runbook=runbook_steps(alerts),
+        runbook=runbook_steps(log, alerts),
         follow_ups=follow_ups(log, scenario, verifiers, detected, alerts),
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from drills.journal import Log
+from drills.alert_watch import ALWAYS
+from drills.journal import Entry, Log
 from drills.moving import ROW
 from drills.prediction import flushes
 from drills.record import Alerts, Detected, VerifierRecord
@@ -13,9 +14,14 @@ from drills.scenario import Measure, Scenario
 from drills.subject import Kind
 
 
-def runbook_steps(alerts: Alerts) -> tuple[str, ...]:
+def runbook_steps(log: Log, alerts: Alerts) -> tuple[str, ...]:
     """The checks of the runbook of every alert that fired, or should have; as commands."""
-    return tuple(f"oidcwatch runbook run {name}" for name in (*alerts.fired, *alerts.missing))
+    names = alerts.fired if _cut_short(log) else (*alerts.fired, *alerts.missing)
+    return tuple(_runbook(log, name) for name in names if name != ALWAYS)
+
+
+def _runbook(log: Log, alert: str) -> str:
+    return f"oidcwatch runbook run {alert} --issuer {log.opened.get('issuer', '')}"
 
 
 def follow_ups(
@@ -25,14 +31,21 @@ def follow_ups(
     detected: Sequence[Detected],
     alerts: Alerts,
 ) -> tuple[str, ...]:
-    """Sentences, the most pressing first."""
+    """Sentences, the most pressing first. One that was cut short says nothing of verifiers, probes and alerts."""
+    if _cut_short(log):
+        return tuple(_of_provider(log))
     return (
         *_of_provider(log),
         *_of_verifiers(scenario, verifiers, _flushable(log)),
         *_of_detection(scenario, detected),
-        *_of_alerts(alerts),
+        *_of_alerts(log, alerts),
         *_of_emulated(verifiers),
     )
+
+
+def _cut_short(log: Log) -> bool:
+    end = log.last(Entry.ENDED)
+    return end is None or bool(end.said.get("ending"))
 
 
 def _of_provider(log: Log) -> Iterator[str]:
@@ -71,11 +84,11 @@ def _of_detection(scenario: Scenario, detected: Sequence[Detected]) -> Iterator[
         yield f"Find out why no probe said {' or '.join(sorted(wanted.reasons))}{ids}: the policy may not ask for it."
 
 
-def _of_alerts(alerts: Alerts) -> Iterator[str]:
+def _of_alerts(log: Log, alerts: Alerts) -> Iterator[str]:
     for name in alerts.missing:
         yield f"Find out why {name} did not fire: oidcwatch slo explain, and the rules in Prometheus."
     for name in alerts.unexpected:
-        yield f"Decide whether {name} should have fired: oidcwatch runbook run {name}"
+        yield f"Decide whether {name} should have fired: {_runbook(log, name)}"
 
 
 def _of_emulated(verifiers: Sequence[VerifierRecord]) -> Iterator[str]:
