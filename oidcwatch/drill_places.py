@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from drills.claim import state_folder
 from drills.scenario import Hold, Scenario
 from drills.target import Target
 from drills.verifiers import Verifier
@@ -81,9 +82,7 @@ def aimed(place: Place, call: DrillCall) -> Target:
 
 def lab_root(environ: Mapping[str, str]) -> Path:
     """Where drills on labs are kept (XDG Base Directory Specification: $XDG_STATE_HOME)."""
-    state = environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if Path(state).is_absolute() else Path(environ.get("HOME", "~")).expanduser() / ".local/state"
-    return base / "oidcwatch" / DRILLS
+    return state_folder(environ) / DRILLS
 
 
 def issuer_root(settings: Settings) -> Path:
