@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,7 +36,8 @@ def report(
     """Print the report of a drill, or the history of all of them.
 
     Reads what drills have left in agent.data_dir/drills of the configuration, if there is one, and in the folder of
-    labs. Exit code 2 when there is no such drill.
+    labs. A drill that was cut short and not settled is named on standard error, first of all. Exit code 2 when there
+    is no such drill.
 
     \b
     Examples:
@@ -47,7 +49,10 @@ def report(
     from drills.history import trend
     from oidcwatch.drill_result import print_history, trend_json
 
-    found = _records(roots_of(out, config))
+    roots = roots_of(out, config)
+    for line in _unsettled(roots):
+        typer.echo(f"oidcwatch: {line}", err=True)
+    found = _records(roots)
     if history:
         drills = [record for record, _ in found]
         if json:
@@ -65,6 +70,26 @@ def report(
             else "there is no report of any drill yet; oidcwatch drill run makes one"
         )
     _print(*chosen[-1], [record for record, _ in found], Format.JSON if json else format)
+
+
+def _unsettled(roots: tuple[Path, ...]) -> Iterator[str]:
+    """Drills whose report is not the last word: the provider, or what agents count, may be other than before."""
+    from drills.journal import Entry, unfinished_in
+
+    for log in (log for root in roots for log in unfinished_in(root)):
+        if _runs(log.folder):
+            yield f"{log.id} is still running"
+        elif log.last(Entry.ENDED) is None or log.touched or log.agents_told:
+            yield f"{log.id} is not settled: oidcwatch drill abort {log.id}"
+
+
+def _runs(folder: Path) -> bool:
+    from drills.journal import is_running
+
+    try:
+        return is_running(folder)
+    except OSError:  # what cannot be written to, nobody drills with
+        return False
 
 
 def _records(roots: tuple[Path, ...]) -> list[tuple[Record, Path]]:
