@@ -226,18 +226,19 @@ def _left(record: KeyRecord, looking: frozenset[str]) -> datetime | None:
 
 
 def _at_addresses(record: KeyRecord, seen: SetSeen) -> KeyRecord:
-    news: dict[Edge, AddressSight] = {}
+    held: dict[Edge, AddressSight] = {}
+    lost: dict[Edge, AddressSight] = {}
     for address, thumbprints in seen.addresses.items():
         edge = (seen.region, address)
         before = record.addresses.get(edge)
         if record.facts.thumbprint in thumbprints:
-            news[edge] = AddressSight(before.first if before else seen.at, seen.at)
+            held[edge] = AddressSight(before.first if before else seen.at, seen.at)
         elif before is not None and before.gone is None:
-            news[edge] = replace(before, gone=seen.at)
-    if not news:
+            lost[edge] = replace(before, gone=seen.at)
+    if not held and not lost:
         return record
-    others = [(edge, sight) for edge, sight in record.addresses.items() if edge not in news]
-    return replace(record, addresses=_frozen(dict([*others, *news.items()][-ADDRESSES_KEPT:])))
+    others = [(edge, lost.get(edge, sight)) for edge, sight in record.addresses.items() if edge not in held]
+    return replace(record, addresses=_frozen(dict([*others, *held.items()][-ADDRESSES_KEPT:])))
 
 
 def _with_token(ledger: Ledger, seen: TokenSeen) -> tuple[Ledger, list[Event]]:

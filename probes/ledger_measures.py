@@ -42,12 +42,16 @@ def last_lead(ledger: Ledger, *, drill: bool = False) -> float | None:
 
     What happened during a drill counts only when `drill` is set.
     """
-    known = [
-        (record.use.first, lead.seconds)
+    used = [
+        (record.use.first, record)
         for record in ledger.keys.values()
-        if record.use is not None and (drill or not record.use.drill) and (lead := lead_of(ledger, record)) is not None
+        if record.use is not None and (drill or not record.use.drill)
     ]
-    return max(known)[1] if known else None
+    for _, record in sorted(used, key=lambda entry: entry[0], reverse=True):
+        lead = lead_of(ledger, record)
+        if lead is not None:
+            return lead.seconds
+    return None
 
 
 def last_overlap(ledger: Ledger, *, drill: bool = False) -> float | None:
