@@ -90,6 +90,7 @@ def _open(run: Running) -> None:
         keeps=plan.scenario.keeps,
         poll=plan.poll,
         longest=plan.longest,
+        longest_life=target.issuer.policy.max_token_lifetime,
         alerts_looked=plan.alerts is not None,
         agents=bool(target.agents),
         alertmanager=bool(target.alertmanager),

@@ -43,6 +43,8 @@ class Entry(StrEnum):
     ALERT = "alert"
     RESTORING = "restoring"
     RESTORED = "restored"
+    ADDED = "added"
+    """Keys that the drill has made, by kid."""
     CLEANED = "cleaned"
     AGENTS_FREED = "agents_freed"
     ENDED = "ended"

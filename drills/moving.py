@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from pydantic import TypeAdapter
 
+from drills.confirm import awaited, confirm
 from drills.curve import observed
 from drills.driver import Snapshot
 from drills.expectation import Expected, Scene, expect
@@ -26,8 +27,12 @@ _AFTER = 5  # polls beyond the last thing that is predicted, to see that it last
 _A_WHILE = 60.0  # seconds
 _RESIGN = frozenset({Action.ACTIVATE, Action.ROTATE, Action.REPLACE})
 _ROUNDS = 4  # rounds of the probes within which a fault is to be seen
-_KINDS: Mapping[str, tuple[Outage | None, float]] = MappingProxyType(
-    {"timeout": (Outage.DEAD, math.inf), "error_body": (Outage.ERROR_BODY, 0.0)}
+_KINDS: Mapping[str, tuple[Outage, float]] = MappingProxyType(
+    {
+        "timeout": (Outage.DEAD, math.inf),
+        "error_body": (Outage.ERROR_BODY, 0.0),
+        "slow": (Outage.SLOW, SLOW_SECONDS),
+    }
 )
 """Ways in which the key set's endpoint fails that are not simply dead at once."""
 _ALERTS = 300.0  # seconds that alerts may take: cause alerts look at five minutes
@@ -40,7 +45,8 @@ def foresee(run: Running) -> None:
     """
     run.enter(Phase.PREDICT)
     run.before = run.plan.driver.snapshot()
-    run.plan.journal.write(Entry.SNAPSHOT, before=dict(run.before), kid=run.old_kid)
+    published = run.plan.outside.kids()
+    run.plan.journal.write(Entry.SNAPSHOT, before=dict(run.before), kid=run.old_kid, published=published)
     _write_prediction(run, _seen(run, None), {})
 
 
@@ -63,16 +69,18 @@ def _make(run: Running, number: int, move: Move, before: Snapshot) -> None:
     details = ", ".join(f"{name} {value}" for name, value in move.params.items())
     run.event(EventKind.MOVE, f"{move.action}: {details}" if details else move.action)
     plan.journal.write(Entry.MOVING, number=number, action=move.action, life=run.life)
+    wanted = awaited(run, move, plan.scenario.moves[: number - 1])
     run.begin_move()
     plan.driver.do(move, before)
     run.latest_move = time.time()
+    plan.journal.write(Entry.MOVED, number=number, action=move.action)
+    confirm(run, wanted)
     # Others got tokens of the old key until now, and theirs may be as fresh as that.
     run.last_of_old = max(run.last_of_old, time.time() + run.life) if move.action in _RESIGN else run.last_of_old
     if move.starts and now is not None:
         _start_clock(run, move, move.starts, now)
     if move.action is Action.ANNOUNCE:
         run.announced = time.time()
-    plan.journal.write(Entry.MOVED, number=number, action=move.action)
     if Generation.NEW in plan.scenario.polls:
         run.renew()
 
@@ -189,7 +197,7 @@ def predictions(run: Running) -> tuple[Prediction, ...]:
 
 def _seen(run: Running, move: Move | None) -> Observed:
     """What is known of the key set just before a move, and what the move will make of its endpoint."""
-    outage, seconds = _failing(move)
+    outage, seconds = failing(move)
     return Observed(
         max_age=run.plan.outside.observe().max_age,
         fetch_seconds=seconds,
@@ -198,14 +206,12 @@ def _seen(run: Running, move: Move | None) -> Observed:
     )
 
 
-def _failing(move: Move | None) -> tuple[Outage | None, float]:
-    """How the endpoint fails after the move, and what a fetch takes then; a set that is only slow is still a set."""
+def failing(move: Move | None) -> tuple[Outage | None, float]:
+    """How the endpoint fails after the move, and how many seconds a fetch takes then."""
     if move is None or move.action is not Action.JWKS:
         return None, 0.0
-    kind = move.params["kind"]
-    if kind == "slow":
-        return None, float(move.params.get("seconds", SLOW_SECONDS))
-    return _KINDS.get(kind, (Outage.DEAD, 0.0))
+    outage, seconds = _KINDS.get(move.params["kind"], (Outage.DEAD, 0.0))
+    return outage, float(move.params.get("seconds", seconds))
 
 
 def _expectation(run: Running, row: Verifier, warmed: float, move: Move, measure: Measure, now: Observed) -> Expected:
@@ -215,7 +221,7 @@ def _expectation(run: Running, row: Verifier, warmed: float, move: Move, measure
         lead = needed_lead(predict(row, now))
         if lead.seconds is not None and time.time() - run.announced >= lead.seconds:
             return Expected(0.0, "it has had the time to fetch the key since that was announced")
-    outage, seconds = _failing(move)
+    outage, seconds = failing(move)
     scene = Scene(
         measure=measure,
         warmed=warmed,

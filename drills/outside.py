@@ -55,6 +55,10 @@ class Outside:
         """The key set as it is served now."""
         return self._loop.run(_soon(sample_keys(self.http, self.metadata, Steps(), {})))
 
+    def kids(self) -> list[str]:
+        """Of the signature keys that are published now."""
+        return [key.kid for key in self.keys().keys if key.signs]
+
     def observe(self) -> Observed:
         """How long the key set may be cached now, and what a fetch of it takes."""
         return self._loop.run(_soon(_observe(self.http, self.jwks_uri)))
@@ -122,7 +126,7 @@ def signs_with_published_key(outside: Outside, wanted: str = "") -> tuple[bool, 
     kid = kid_of(outside.mint())
     if wanted and kid != wanted:
         return False, f"new tokens are signed with {kid[:60]!r}, not with {wanted[:60]!r}"
-    published = [key.kid for key in outside.keys().keys if key.signs]
+    published = outside.kids()
     if not kid:
         return len(published) == 1, f"tokens name no key; {len(published)} are published"
     if kid in published:

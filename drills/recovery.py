@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from drills.driver import Driver, DriverFailed, Ready, Snapshot
 from drills.journal import Entry, Journal, Log, read_log
-from drills.outside import Outside, signs_with_published_key
+from drills.outside import Outside, kid_of, signs_with_published_key
 from drills.plan import NotReady
 from drills.record import EventKind, Phase
 from drills.running import Ended, Running
@@ -39,7 +39,7 @@ def recover(run: Running) -> None:
     if keeps:
         keeps = _lasts(run)
     if not keeps:
-        _undo(plan.journal, plan.driver, plan.outside, run.before, run.old_kid)
+        _undo(Leftover(plan.journal, plan.driver, plan.outside), run.before, run.old_kid)
         run.event(EventKind.MOVE, "rolled back: the provider is as it was before")
         _heal(run)
         if not run.stop.is_set():
@@ -97,6 +97,8 @@ class Leftover:
     outside: Outside
     tell_agents: Callable[[bool], tuple[Ready, ...]] = lambda on: ()
     forgets_at_once: bool = False
+    stopped: Callable[[], bool] = lambda: False
+    """Whether a rollback that has failed is not to be tried again now."""
 
 
 def settle(left: Leftover) -> Log:
@@ -107,27 +109,50 @@ def settle(left: Leftover) -> Log:
     log = read_log(left.journal.folder)
     keeps = bool(log.opened.get("keeps")) and log.last(Entry.RESTORING) is None and _came_to_an_end(log)
     if log.touched and log.before is not None and not keeps:
-        _undo(left.journal, left.driver, left.outside, log.before, _kid_before(log))
+        _undo(left, log.before, _kid_before(log))
         log = read_log(left.journal.folder)
     free_agents(left.journal, left.tell_agents)
     if log.uncleaned and log.before is not None and (keeps or left.forgets_at_once or time.time() >= _due(log)):
-        remove_leftovers(left, log.before, _kid_before(log), keep_new=keeps)
+        remove_leftovers(left, log, log.before, keep_new=keeps)
     if log.last(Entry.ENDED) is None:
         because = "" if _came_to_an_end(log) else "the process that ran it has ended before its time"
         left.journal.write(Entry.ENDED, ending=because)
     return read_log(left.journal.folder)
 
 
-def remove_leftovers(left: Leftover, before: Snapshot, kid: str, *, keep_new: bool) -> None:
-    """Cleans, but never the key that signs. Raises NotRestored, DriverFailed."""
-    well, said = signs_with_published_key(left.outside, "" if keep_new else kid)
+def remove_leftovers(left: Leftover, log: Log, before: Snapshot, *, keep_new: bool) -> None:
+    """Cleans, but never the key that signs: that may be another than before by now, but none that the drill has made.
+
+    Raises NotRestored, DriverFailed.
+    """
+    signs = kid_of(left.outside.mint())
+    well, said = signs_with_published_key(left.outside, signs)
     if not well:
         raise NotRestored(f"nothing was removed: {said}")
+    if not keep_new and _is_drills(log, signs):
+        raise NotRestored(f"nothing was removed: {said}, and that may be the drill's own key")
     left.driver.clean(before, keep_new=keep_new)
-    well, said = signs_with_published_key(left.outside)
+    well, said = signs_with_published_key(left.outside, signs)
     if not well:
         raise NotRestored(f"after the drill's leftovers were removed {said}")
     left.journal.write(Entry.CLEANED)
+
+
+def _is_drills(log: Log, kid: str) -> bool:
+    """Whether a key is one that the drill has made. As long as nobody knows, every other than that of before may be."""
+    added = log.last(Entry.ADDED)
+    return kid in added.said["kids"] if added else kid != _kid_before(log) != ""
+
+
+def _note_added(left: Leftover) -> None:
+    """Writes down which keys the drill has published: by the time that they are removed there may be others as well."""
+    snapshot = read_log(left.journal.folder).last(Entry.SNAPSHOT)
+    if snapshot is None or "published" not in snapshot.said:
+        return
+    try:
+        left.journal.write(Entry.ADDED, kids=sorted(set(left.outside.kids()) - set(snapshot.said["published"])))
+    except Exception as error:  # noqa: BLE001 - the provider is as before, which is what matters
+        _log.warning("the drill's own keys could not be written down: %s", ended(error))
 
 
 def _kid_before(log: Log) -> str:
@@ -147,26 +172,29 @@ def _came_to_an_end(log: Log) -> bool:
     return recovering and not aborted
 
 
-def _undo(journal: Journal, driver: Driver, outside: Outside, before: Snapshot, kid: str) -> None:
+def _undo(left: Leftover, before: Snapshot, kid: str) -> None:
     """Restores, and believes it only when a new token names the key from before, and the key set has it."""
     with _whatever_happens_to_words():
-        journal.write(Entry.RESTORING)
+        left.journal.write(Entry.RESTORING)
     said = ""
     for attempt in range(_TRIES):
+        if attempt and left.stopped():
+            break
         if attempt:
             time.sleep(_PAUSE)
         try:
-            driver.restore(before)
-            well, said = signs_with_published_key(outside, kid)
+            left.driver.restore(before)
+            well, said = signs_with_published_key(left.outside, kid)
         except Exception as error:  # noqa: BLE001 - the provider may be in any state
             well, said = False, ended(error)
         if well:
             with _whatever_happens_to_words():
-                journal.write(Entry.RESTORED, seen=said)
+                left.journal.write(Entry.RESTORED, seen=said)
+            _note_added(left)
             return
     raise NotRestored(
         f"the provider is not as it was before: {said}. Make it sign with a published key, or repeat: "
-        f"oidcwatch drill abort {journal.id}"
+        f"oidcwatch drill abort {left.journal.id}"
     )
 
 
@@ -202,7 +230,7 @@ def _clean(run: Running, *, keep_new: bool) -> None:
             return
     leftover = Leftover(plan.journal, plan.driver, plan.outside)
     try:
-        remove_leftovers(leftover, run.before, run.old_kid, keep_new=keep_new)
+        remove_leftovers(leftover, written, run.before, keep_new=keep_new)
     except NotRestored:
         raise
     except Exception as error:  # noqa: BLE001 - it is published without signing, and `settle` removes it later
@@ -210,10 +238,11 @@ def _clean(run: Running, *, keep_new: bool) -> None:
 
 
 def _due(log: Log) -> float:
-    """POSIX time at which no token of the drill's key is valid any more."""
+    """POSIX time at which no token of the drill's key is valid any more: other clients' may live longer than its own."""
     restored = log.last(Entry.RESTORED)
-    lives = (float(line.said["life"]) for line in log.all(Entry.MOVING))
-    return (restored.at.timestamp() if restored else time.time()) + max(lives, default=0.0)
+    lives = [float(line.said["life"]) for line in log.all(Entry.MOVING)]
+    longest = max([*lives, float(log.opened.get("longest_life", 0.0))])
+    return (restored.at.timestamp() if restored else time.time()) + longest
 
 
 def ended(error: BaseException) -> str:
