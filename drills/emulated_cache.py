@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from drills.prediction import Observed, Outage, freshness
-from drills.verifiers import Anchor, ErrorBody, OnFetchError, Seconds, UnknownKid, Verifier, VerifierClass, Word
+from drills.prediction import TAKEN_FOR_EMPTY, Observed, Outage, freshness
+from drills.verifiers import Anchor, OnFetchError, Seconds, UnknownKid, Verifier, VerifierClass, Word
 
 K = TypeVar("K")
-
-LONGEST_FETCH = 30.0
-"""Seconds that we wait for a key set at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +111,7 @@ class EmulatedCache(Generic[K]):
     def _fetch(self, kid: str, now: float, fetch: Fetch[K]) -> None:
         answer = fetch(now)
         self._attempt = now
-        if answer is Outage.ERROR_BODY and self.row.error_body is ErrorBody.EMPTY:
+        if isinstance(answer, Outage) and answer in TAKEN_FOR_EMPTY[self.row.error_body]:
             answer = Served({})
         if not isinstance(answer, Outage):
             self._store(kid, now, answer)
@@ -201,11 +198,6 @@ def assumptions(row: Verifier) -> Iterable[str]:
         yield "nobody says how it limits max-age, or does without: where that matters it never fetches again"
     if Word.UNKNOWN in (row.leeway, row.leeway_future):
         yield "nobody says what leeway it gives: none is assumed"
-
-
-def longest_fetch(row: Verifier) -> float:
-    """Seconds that it waits for a key set: its own limit, and half a minute where it has none or nobody says."""
-    return LONGEST_FETCH if isinstance(row.fetch_timeout, Word) else min(row.fetch_timeout, LONGEST_FETCH)
 
 
 def _seconds(span: Seconds, *, unknown: float) -> float:

@@ -14,8 +14,8 @@ import httpx
 
 from drills.canaries.client import Verdict
 from drills.canaries.protocol import without_token
-from drills.emulated_cache import EmulatedCache, Served, longest_fetch
-from drills.prediction import Outage
+from drills.emulated_cache import EmulatedCache, Served
+from drills.prediction import Outage, longest_fetch
 from drills.subject import Kind
 from drills.verifiers import Verifier, Word
 from probes.cache_control import cache_control
@@ -107,12 +107,14 @@ def key_set(http: Http, url: str, run: Callable[[Coroutine[Any, Any, Response]],
 
 
 def _served(response: Response) -> Served[Keys] | Outage:
-    """As most verifiers take it: the status counts, the media type does not."""
+    """The media type does not count; whether the status does is for the row to say."""
     try:
         keys = parse_keys(response.body)
     except ProbeFailure:
         return Outage.DEAD
-    if response.status != httpx.codes.OK or keys.problem:
+    if response.status != httpx.codes.OK:
+        return Outage.ERROR_STATUS
+    if keys.problem:
         return Outage.ERROR_BODY
     signing = [key for key in keys.keys if key.signs]
     # A token without a kid may be of any key (OIDC Core §10.1).

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from drills.curve import observed
-from drills.emulated_cache import EmulatedCache, Fetch, Served, longest_fetch
-from drills.prediction import Bound, Observed, Outage, flushes, predict
+from drills.emulated_cache import EmulatedCache, Fetch, Served
+from drills.prediction import Bound, Observed, Outage, flushes, longest_fetch, predict
 from drills.scenario import Generation, Measure
 from drills.subject import Sample
 from drills.verifiers import Verifier
@@ -93,8 +93,9 @@ def _samples(row: Verifier, scene: Scene) -> Iterator[Sample]:
 
 
 def _endpoint(row: Verifier, scene: Scene) -> Fetch[bool]:
-    too_slow = scene.fetch_seconds > longest_fetch(row)
-    outage = Outage.DEAD if too_slow and scene.outage is None else scene.outage
+    outage = scene.outage
+    if outage in (None, Outage.SLOW):
+        outage = Outage.DEAD if scene.fetch_seconds > longest_fetch(row) else None
 
     def fetch(now: float) -> Served[bool] | Outage:
         if now < 0:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
 from alerts.promql import duration
 from drills.verifiers import ErrorBody, Headers, OnFetchError, Seconds, UnknownKid, Verifier, VerifierClass, Word
+
+LONGEST_FETCH = 30.0
+"""Seconds that we wait for a key set at most."""
 
 
 class Outage(StrEnum):
@@ -18,7 +21,21 @@ class Outage(StrEnum):
     DEAD = "dead"
     """It does not answer, too late, or with something that is no JSON."""
     ERROR_BODY = "error_body"
-    """It answers with an error as JSON."""
+    """It answers with an error as JSON, and with status 200."""
+    ERROR_STATUS = "error_status"
+    """It answers with an error as JSON, and with a status that says so."""
+    SLOW = "slow"
+    """It answers with the key set, which takes longer than some verifiers wait."""
+
+
+TAKEN_FOR_EMPTY: Mapping[ErrorBody, frozenset[Outage]] = MappingProxyType(
+    {
+        ErrorBody.FAILURE: frozenset(),
+        ErrorBody.EMPTY: frozenset({Outage.ERROR_BODY}),
+        ErrorBody.EMPTY_AT_ANY_STATUS: frozenset({Outage.ERROR_BODY, Outage.ERROR_STATUS}),
+    }
+)
+"""Answers that are a key set without keys to a verifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +147,10 @@ def _reject(verifier: Verifier, observed: Observed) -> Bound:
 
 
 def _outage(verifier: Verifier, observed: Observed) -> Bound:
+    if observed.outage is Outage.SLOW:
+        return _slow(verifier, observed)
     ttl = _ttl(verifier, observed)
-    if observed.outage is Outage.ERROR_BODY and verifier.error_body is ErrorBody.EMPTY:
+    if observed.outage in TAKEN_FOR_EMPTY[verifier.error_body]:
         looks_up = observed.unknown_kids and verifier.class_ in "AB"
         why = "it takes the error for a key set without keys, at its next fetch"
         return _bound(verifier.cooldown if looks_up else ttl, why)
@@ -148,6 +167,22 @@ def _outage(verifier: Verifier, observed: Observed) -> Bound:
             return _bound(ttl, f"its keys serve for {_span(ttl)}, then it must fetch and refuses every token")
         case OnFetchError.UNKNOWN:
             return Bound(None, "nobody says what it does when a fetch fails", known=False)
+
+
+def _slow(verifier: Verifier, observed: Observed) -> Bound:
+    waits = longest_fetch(verifier)
+    assumed = ", as is assumed" if isinstance(verifier.fetch_timeout, Word) else ""
+    taken = f"the key set takes {_span(observed.fetch_seconds)}, and it waits {_span(waits)} for it{assumed}"
+    if observed.fetch_seconds <= waits:
+        return Bound(None, taken)
+    without = _outage(verifier, replace(observed, outage=Outage.DEAD))
+    return replace(without, why=f"{taken}: {without.why}")
+
+
+def longest_fetch(verifier: Verifier) -> float:
+    """Seconds that it waits for a key set: its own limit, and half a minute where it has none or nobody says."""
+    own = verifier.fetch_timeout
+    return LONGEST_FETCH if isinstance(own, Word) else min(own, LONGEST_FETCH)
 
 
 def flushes(verifier: Verifier) -> bool:

@@ -84,7 +84,9 @@ class ErrorBody(StrEnum):
 
     FAILURE = "failure"
     EMPTY = "empty"
-    """A key set without keys, which replaces the one it has."""
+    """With status 200 a key set without keys, which replaces the one it has."""
+    EMPTY_AT_ANY_STATUS = "empty_at_any_status"
+    """The same, and it does not look at the status."""
 
 
 class Scope(StrEnum):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from drills.verifiers import Evidence, Headers, Seconds, Verifier, VerifierClass, Word, verifiers
+from drills.verifiers import ErrorBody, Evidence, Headers, Seconds, Verifier, VerifierClass, Word, verifiers
 from oidcwatch.config_duration import format_duration
 from oidcwatch.documentation_markdown import anchor, code, link, table
 
@@ -26,6 +27,14 @@ _EVIDENCE: tuple[tuple[Evidence, str], ...] = (
     (Evidence.ISSUE, "an issue thread"),
     (Evidence.KNOWLEDGE, "known of the product, not confirmed: measure before you rely on it"),
     (Evidence.MEASURED, "measured against a running instance"),
+)
+_EMPTY = "taken for a key set without keys"
+_ERROR_BODY: Mapping[ErrorBody, str] = MappingProxyType(
+    {
+        ErrorBody.FAILURE: "",
+        ErrorBody.EMPTY: _EMPTY,
+        ErrorBody.EMPTY_AT_ANY_STATUS: f"{_EMPTY}, whatever the status",
+    }
 )
 
 
@@ -87,7 +96,7 @@ def _described(row: Verifier) -> list[tuple[str, str]]:
         ("cooldown", cooldown),
         ("fetch timeout", _span(row.fetch_timeout)),
         ("failed fetch", row.on_fetch_error + ("" if row.keeps_for is Word.NEVER else f" for {_span(row.keeps_for)}")),
-        ("JSON error", "taken for a key set without keys" if row.error_body == "empty" else ""),
+        ("JSON error", _ERROR_BODY[row.error_body]),
         ("leeway", f"exp {_span(row.leeway)}, nbf and iat {_span(row.leeway_future)}"),
         ("one cache", f"a {row.per}, by {row.caches}"),
         ("version read", row.version),

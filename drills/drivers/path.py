@@ -34,7 +34,8 @@ _UNAVAILABLE: Rule = MappingProxyType({"kind": "status", "status": 503})
 
 _KEY_SET: Mapping[str, Rule] = MappingProxyType(
     {
-        "5xx": _UNAVAILABLE,
+        # Without a body: who does not look at the status finds no JSON, as in the pages of most gateways.
+        "5xx": MappingProxyType({**_UNAVAILABLE, "form": "empty"}),
         "timeout": _HANG,
         "html": MappingProxyType({"kind": "html"}),
         "error_body": MappingProxyType(_body({"error": "server_error", "error_description": "try again later"})),

@@ -235,13 +235,23 @@ def test_kept_keys_end_when_there_was_no_key_set_for_too_long(endpoint: Endpoint
     assert accepted(cache, endpoint, "old", 249.0, 250.0) == [True, False]
 
 
-@pytest.mark.parametrize(("reads", "expected"), [(ErrorBody.EMPTY, [False]), (ErrorBody.FAILURE, [True])])
+@pytest.mark.parametrize(
+    ("reads", "outage", "expected"),
+    [
+        (ErrorBody.FAILURE, Outage.ERROR_BODY, [True]),
+        (ErrorBody.EMPTY, Outage.ERROR_BODY, [False]),
+        (ErrorBody.EMPTY, Outage.ERROR_STATUS, [True]),
+        (ErrorBody.EMPTY_AT_ANY_STATUS, Outage.ERROR_BODY, [False]),
+        (ErrorBody.EMPTY_AT_ANY_STATUS, Outage.ERROR_STATUS, [False]),
+        (ErrorBody.EMPTY_AT_ANY_STATUS, Outage.DEAD, [True]),
+    ],
+)
 def test_an_error_in_json_is_an_empty_set_to_those_who_take_it_for_one(
-    reads: ErrorBody, expected: list[bool], endpoint: Endpoint
+    reads: ErrorBody, outage: Outage, expected: list[bool], endpoint: Endpoint
 ) -> None:
     cache = warm(row(on_fetch_error=OnFetchError.KEEP, error_body=reads), endpoint)
 
-    endpoint.outage = Outage.ERROR_BODY
+    endpoint.outage = outage
 
     assert accepted(cache, endpoint, "old", 100.0) == expected
 

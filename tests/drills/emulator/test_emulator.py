@@ -159,7 +159,8 @@ def test_a_token_without_kid_is_accepted_when_one_key_alone_can_be_meant(provide
         (answered(200, b"<h1>maintenance</h1>"), Outage.DEAD),
         (answered(200, b'{"keys": ["' + b"x" * 2**20 + b'"]}'), Outage.DEAD),
         (answered(302, b"", location="https://elsewhere.example"), Outage.DEAD),
-        (answered(500, {"error": "server_error"}), Outage.ERROR_BODY),
+        (answered(500, {"error": "server_error"}), Outage.ERROR_STATUS),
+        (answered(500, b""), Outage.DEAD),
         (answered(200, {"error": "server_error"}), Outage.ERROR_BODY),
     ],
 )

@@ -66,7 +66,7 @@ def test_an_error_in_json_ends_temporal_with_its_next_fetch() -> None:
 def test_a_slow_key_set_is_an_outage_to_those_who_wait_no_longer(name: str, expected: float | None) -> None:
     short = played(verifiers()[name], {"ttl": 400.0})
 
-    slow = replace(DEAD, outage=None, fetch_seconds=6.0)
+    slow = replace(DEAD, outage=Outage.SLOW, fetch_seconds=6.0)
 
     assert expect(short, slow).seconds == expected
 

@@ -141,6 +141,31 @@ def test_an_error_in_json_empties_the_key_set_of_those_who_were_seen_to_take_it_
     assert emptied == ["go-oidc", "authlib", "mod-oauth2", "keyfunc", "temporal"]
 
 
+def test_an_error_in_json_with_the_status_of_one_empties_only_those_who_do_not_look_at_it() -> None:
+    observed = Observed(max_age=MAX_AGE, outage=Outage.ERROR_STATUS)
+
+    emptied = [name for name, row in verifiers().items() if predict(row, observed).outage.why.startswith("it takes")]
+
+    assert emptied == ["temporal"]
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "why"),
+    [
+        ("jose", 600.0, "the key set takes 6s, and it waits 5s for it: its keys serve for 10m"),
+        ("spring-nimbus", None, "the key set takes 6s, and it waits 30s for it"),
+        ("go-oidc", None, "the key set takes 6s, and it waits 30s for it, as is assumed"),
+    ],
+)
+def test_a_slow_key_set_is_an_outage_to_those_alone_who_wait_no_longer(
+    name: str, seconds: float | None, why: str
+) -> None:
+    outage = predict(verifiers()[name], Observed(outage=Outage.SLOW, fetch_seconds=6.0)).outage
+
+    assert outage.seconds == seconds
+    assert outage.why.startswith(why)
+
+
 def test_a_kid_that_was_not_found_delays_the_next_key_of_aws_jwt_verify() -> None:
     prediction = predict(verifiers()["aws-jwt-verify"], Observed(unknown_kids=True))
 
