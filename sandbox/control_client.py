@@ -37,7 +37,7 @@ class Control:
             self.certificate("good")
 
     def rotate(self, mode: str, *, alg: str | None = None, kid: str = "") -> dict[str, Any]:
-        """Rotate the signing keys in one of the modes of `sandbox.keys`; gives the key ids by algorithm."""
+        """Rotate the signing keys (see `sandbox.keys.KeyRing.rotate`); gives the key ids by algorithm."""
         answer = self._call("POST", f"{self.url}/keys", {"mode": mode, "alg": alg, "kid": kid})
         return dict(answer["algorithms"])
 

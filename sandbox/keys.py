@@ -77,22 +77,22 @@ class RotationRefusedError(ValueError):
     """The rotation is not possible in the present state; the message says why."""
 
 
-def _fresh(track: Track) -> SigningKey:
-    return generate_key(track.active.alg)
+def _fresh(track: Track, kid: str) -> SigningKey:
+    return generate_key(track.active.alg, kid or None)
 
 
-def _overlap(track: Track, _kid: str) -> Track:
-    new = _fresh(track)
+def _overlap(track: Track, kid: str) -> Track:
+    new = _fresh(track, kid)
     return track.signing_with(new).showing(new, *track.published)
 
 
-def _abrupt(track: Track, _kid: str) -> Track:
-    new = _fresh(track)
+def _abrupt(track: Track, kid: str) -> Track:
+    new = _fresh(track, kid)
     return track.signing_with(new).showing(new)
 
 
-def _announce(track: Track, _kid: str) -> Track:
-    new = _fresh(track)
+def _announce(track: Track, kid: str) -> Track:
+    new = _fresh(track, kid)
     return replace(track.showing(new, *track.published), announced=new)
 
 
@@ -102,8 +102,8 @@ def _activate(track: Track, _kid: str) -> Track:
     return track.signing_with(track.announced)
 
 
-def _unpublished(track: Track, _kid: str) -> Track:
-    return track.signing_with(_fresh(track))
+def _unpublished(track: Track, kid: str) -> Track:
+    return track.signing_with(_fresh(track, kid))
 
 
 def _publish(track: Track, _kid: str) -> Track:
@@ -125,8 +125,8 @@ def _rollback(track: Track, _kid: str) -> Track:
     return track.signing_with(track.former)
 
 
-def _standby(track: Track, _kid: str) -> Track:
-    return track.showing(*track.published, _fresh(track))
+def _standby(track: Track, kid: str) -> Track:
+    return track.showing(*track.published, _fresh(track, kid))
 
 
 def _retire(track: Track, _kid: str) -> Track:
@@ -180,7 +180,7 @@ class KeyRing:
         return self.tracks[alg].active
 
     def rotate(self, mode: str, alg: str | None = None, kid: str = "") -> None:
-        """Apply one of MODES to one algorithm, or to all.
+        """Apply one of MODES to one algorithm, or to all. `kid`: of the key that leaves; with `alg`, of one that is made.
 
         Raises RotationRefusedError for an unknown mode, algorithm or key id, or where the state does not allow it;
         then nothing has changed.
@@ -191,7 +191,8 @@ class KeyRing:
             chosen = [alg] if alg else [name for name in self._tracks if not kid or self._holds(name, kid)]
             if not chosen or not set(chosen) <= set(self._tracks) or (mode == "remove" and not kid):
                 raise RotationRefusedError(f"no such key: algorithm {alg!r}, key id {kid!r}")
-            changed = {name: MODES[mode](self._tracks[name], kid) for name in chosen}
+            named = kid if alg or mode == "remove" else ""
+            changed = {name: MODES[mode](self._tracks[name], named) for name in chosen}
             self._tracks.update(changed)
             self._remember(changed.values())
 

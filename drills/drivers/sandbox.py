@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
@@ -97,10 +99,13 @@ class SandboxDriver:
         self.place(before, before["active"], [*before["published"], *new])
 
     def clean(self, before: Snapshot, *, keep_new: bool) -> None:
-        """Without `keep_new` the set is exactly that of before."""
-        now, old = self.keys(before)["thumbprints"], before["active"]
+        """Without `keep_new` the drill's own keys leave; those that others have made since then stay."""
+        keys, old = self.keys(before), before["active"]
+        now = keys["thumbprints"]
         if not keep_new:
-            self.place(before, old, before["published"])
+            made = _made(keys, before)
+            active = old if now["active"] in made else now["active"]
+            self.place(before, active, [each for each in now["published"] if each not in made])
         elif now["active"] != old:
             self.place(before, now["active"], [each for each in now["published"] if each != old])
 
@@ -129,7 +134,8 @@ class SandboxDriver:
 
     def rotate(self, mode: str, before: Snapshot) -> None:
         """One of `sandbox.keys.MODES`."""
-        self._told(lambda: self.path.control.rotate(mode, alg=before["alg"]))
+        kid = f"{_mark(before)}{secrets.token_hex(3)}"
+        self._told(lambda: self.path.control.rotate(mode, alg=before["alg"], kid=kid))
 
     def place(self, before: Snapshot, active: str, published: Sequence[str]) -> None:
         """Which keys sign and are shown, by thumbprint."""
@@ -152,6 +158,23 @@ class SandboxDriver:
 
     def _told(self, action: Callable[[], Any]) -> Any:
         return told("the sandbox's control API", action)
+
+
+def _mark(before: Snapshot) -> str:
+    """How the kids of keys begin that the drill of this snapshot makes. No two drills begin with the same keys unless
+    the first has left none of its own.
+    """
+    keys = " ".join((before["active"], *sorted(before["published"])))
+    return f"drill-{sha256(keys.encode()).hexdigest()[:8]}-"
+
+
+def _made(keys: Mapping[str, Any], before: Snapshot) -> set[str]:
+    """Thumbprints of published keys that the drill has made; where it was about kids, they have one of before."""
+    return {
+        thumbprint
+        for thumbprint, kid in zip(keys["thumbprints"]["published"], keys["published"], strict=True)
+        if thumbprint not in before["published"] and (kid.startswith(_mark(before)) or kid in before["kids"])
+    }
 
 
 _Params = Mapping[str, Any]
