@@ -51,7 +51,9 @@ class Entry(StrEnum):
     """The drill has its verdict."""
 
 
-_OF_OTHERS = frozenset({Entry.EVENT, Entry.CHECKED, Entry.RESTORED, Entry.AGENTS_FREED, Entry.ENDED})
+_OF_OTHERS = frozenset(
+    {Entry.EVENT, Entry.CHECKED, Entry.RESTORED, Entry.AGENTS_TOLD, Entry.AGENTS_FREED, Entry.ENDED}
+)
 """Entries with texts of providers, commands and servers, which may quote what they were sent."""
 
 
@@ -208,6 +210,17 @@ class Log:
         """Whether agents may still count the issuer's runs as a drill's."""
         told, freed = self.last(Entry.AGENTS_TOLD), self.last(Entry.AGENTS_FREED)
         return told is not None and (freed is None or freed.at < told.at)
+
+    def took(self, agent: str) -> bool:
+        """Whether this agent may count the issuer's runs as a drill's. Any may, until it is known which were told."""
+        line = self.last(Entry.AGENTS_TOLD)
+        return line is not None and agent in line.said.get("agents", (agent,))
+
+    @property
+    def agents_left(self) -> str:
+        """Which agents could not be told that the drill is over, and why; empty when that was not tried, or done."""
+        line = self.last(Entry.AGENTS_TOLD)
+        return "; ".join(line.said.get("left", ())) if line and self.agents_told else ""
 
     @property
     def uncleaned(self) -> bool:

@@ -138,7 +138,9 @@ def _agents(run: Running) -> tuple[Checked, ...]:
     """Told last: what agents see from now on, and every alert that comes of it, is the drill's."""
     run.firing_before = frozenset(seen.name for seen in (run.plan.alerts.now() if run.plan.alerts else ()))
     run.plan.journal.write(Entry.AGENTS_TOLD)
-    return tuple(_checked(ready) for ready in run.plan.tell_agents(True))
+    told = run.plan.tell_agents(True)
+    run.plan.journal.write(Entry.AGENTS_TOLD, agents=[ready.name for ready in told if ready.ok])
+    return tuple(_checked(ready) for ready in told)
 
 
 def _tried(name: str, look: Callable[[], tuple[Ready, ...]]) -> tuple[Ready, ...]:

@@ -74,18 +74,21 @@ def _whatever_happens_to_words() -> Iterator[None]:
 
 
 def free_agents(journal: Journal, tell_agents: Callable[[bool], tuple[Ready, ...]]) -> None:
-    """Agents that were told of the drill count the issuer's runs as real ones again.
+    """Agents that took the drill count the issuer's runs as real ones again.
 
     One that cannot be told ends the drill by itself, hours later; `settle` tells it again.
     """
-    if not read_log(journal.folder).agents_told:
+    log = read_log(journal.folder)
+    if not log.agents_told:
         return
     told = tell_agents(False)
-    said = [f"{ready.name}: {ready.text}" for ready in told]
-    if all(ready.ok for ready in told):
-        journal.write(Entry.AGENTS_FREED, agents=said)
+    missed = [ready for ready in told if not ready.ok and log.took(ready.name)]
+    left = [f"{ready.name}: {ready.text}" for ready in missed]
+    if left:
+        journal.write(Entry.AGENTS_TOLD, agents=[ready.name for ready in missed], left=left)
+        journal.write(Entry.EVENT, kind=EventKind.NOTE, text=f"agents still count the drill's runs: {'; '.join(left)}")
     else:
-        journal.write(Entry.EVENT, kind=EventKind.NOTE, text=f"agents still count the drill's runs: {'; '.join(said)}")
+        journal.write(Entry.AGENTS_FREED, agents=[f"{ready.name}: {ready.text}" for ready in told])
 
 
 @dataclass(frozen=True, slots=True)

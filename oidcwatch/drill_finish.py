@@ -123,6 +123,9 @@ def _reported(session: Session, log: Log) -> Ended:
     report = session.root / log.id / PAGE
     if not report.exists():
         session.finished(record)
+    if log.agents_told:
+        problem = f"{_left(log)}; agents still count the drill's runs: {log.agents_left}"
+        return Ended(Ending.NOT_RUN, record, report, f"{problem}; then repeat: oidcwatch drill abort {log.id}")
     return Ended(Ending.PASSED, record, report, _left(log))
 
 

@@ -71,8 +71,8 @@ def abort(
     Agents count real runs again, the drill's keys leave when no token of theirs is valid any more, and the report is
     written. Without ID every such drill. May be repeated. A drill that still runs is ended with Ctrl-C where it runs.
 
-    Exit code: 0 done, or nothing was left to do; 2 bad configuration or call; 3 still running; 5 the provider could
-    not be brought back, or the journal cannot be read: the message says why.
+    Exit code: 0 done, or nothing was left to do; 2 bad configuration or call; 3 still running, or an agent could not
+    be told; 5 the provider could not be brought back, or the journal cannot be read: the message says why.
 
     \b
     Examples:
