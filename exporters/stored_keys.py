@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ from probes.subjects import Issuer
 
 V = TypeVar("V")
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the tables, kept in the file as `user_version`."""
 EVENTS_KEPT = 1000
 """Of each issuer, the newest."""
@@ -54,6 +55,7 @@ _UNPUBLISHED = """CREATE TABLE unpublished (
     drill INTEGER NOT NULL,
     PRIMARY KEY (issuer, url, kid)
 ) STRICT;"""
+_EARLIER = "earlier TEXT NOT NULL DEFAULT '[]'"  # other kids of the key: a JSON array
 CREATE = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE keys (
@@ -72,6 +74,7 @@ CREATE TABLE keys (
     expires INTEGER,
     lifetime REAL,  -- seconds
     token_drill INTEGER,  -- 1: the first token came during a drill
+    {_EARLIER},
     PRIMARY KEY (issuer, url, thumbprint)
 ) STRICT;
 CREATE TABLE sights (
@@ -121,6 +124,7 @@ UPGRADES: Mapping[int, str] = MappingProxyType(
             {_UNPUBLISHED}
         """,
         2: _ADDRESSES,
+        3: f"ALTER TABLE keys ADD COLUMN {_EARLIER};",
     }
 )
 """What makes the tables of a version those of the next."""
@@ -243,7 +247,8 @@ def _of_key(record: KeyRecord) -> tuple[str | int | float | None, ...]:
     tokens = (
         (_stored(use.first), _stored(use.last), _stored(use.expires), use.lifetime, use.drill) if use else (None,) * 5
     )
-    return (*_names(facts)[1:], facts.use, facts.crv, facts.bits, _stored(record.exposed), *tokens)
+    earlier = json.dumps(record.earlier)
+    return (*_names(facts)[1:], facts.use, facts.crv, facts.bits, _stored(record.exposed), *tokens, earlier)
 
 
 def _sights(ledger: Ledger) -> Mapping[_Key, Sight]:
@@ -267,7 +272,7 @@ def _singly(rows: Mapping[str, V]) -> Mapping[_Key, V]:
 
 
 _TABLES = (
-    _Table("keys", ("thumbprint",), lambda ledger: _singly(ledger.keys), _of_key, 15),
+    _Table("keys", ("thumbprint",), lambda ledger: _singly(ledger.keys), _of_key, 16),
     _Table(
         "sights", ("thumbprint", "region"), _sights,
         lambda sight: (*map(_stored, (sight.first, sight.last, sight.after, sight.gone)), sight.drill), 9,
@@ -288,10 +293,11 @@ _TABLES = (
 
 
 def _record(row: tuple[Any, ...], sights: dict[str, Sight], addresses: dict[Edge, AddressSight]) -> KeyRecord:
-    thumbprint, kid, kty, alg, use, crv, bits, exposed, first, last, expires, lifetime, drill = row
+    thumbprint, kid, kty, alg, use, crv, bits, exposed, first, last, expires, lifetime, drill, earlier = row
     tokens = None if first is None else Use(_known(first), _known(last), _known(expires), lifetime, bool(drill))
     facts = KeyFacts(thumbprint, kid, kty, alg, use, crv, bits)
-    return KeyRecord(facts, MappingProxyType(sights), tokens, MappingProxyType(addresses), _time(exposed))
+    edges, others = MappingProxyType(addresses), tuple(json.loads(earlier))
+    return KeyRecord(facts, MappingProxyType(sights), tokens, edges, _time(exposed), others)
 
 
 def _stored(moment: datetime | None) -> int | None:

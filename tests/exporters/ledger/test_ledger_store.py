@@ -77,7 +77,8 @@ def live(memory: Memory) -> Ledger:
     memory.observe(ACME, TokenSeen(START + timedelta(seconds=28), NEW, START + timedelta(minutes=5)))
     memory.observe(ACME, UnknownKidSeen(START + timedelta(seconds=29), "drilled", START + timedelta(minutes=5)))
     edges = {"192.0.2.1": both - {OLD.thumbprint}}
-    return memory.observe(ACME, SetSeen(START + timedelta(seconds=30), "eu", (NEW,), 15, addresses=edges))
+    renamed = replace(NEW, kid='renamed "in place"')
+    return memory.observe(ACME, SetSeen(START + timedelta(seconds=30), "eu", (renamed,), 15, addresses=edges))
 
 
 def test_a_restarted_agent_has_the_ledger_of_the_one_before(open_store: Callable[[], LedgerStore]) -> None:
@@ -183,7 +184,7 @@ def test_a_file_of_another_version_is_left_alone_and_said_once(
         "the key ledger of acme begins anew",
         f"key ledgers cannot be kept in {path}",
     ]
-    with pytest.raises(StoreError, match=r"has version 99, this oidcwatch knows version 3; move it away"):
+    with pytest.raises(StoreError, match=r"has version 99, this oidcwatch knows version 4; move it away"):
         stored_ledger(path, ACME)
 
 
