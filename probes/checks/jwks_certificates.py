@@ -24,7 +24,7 @@ from probes.model import Severity
 
 _DAY = 86_400
 _CERTIFICATE_DAYS = 30
-_LAST_PART = 1 / 3  # of a certificate's validity, which may be six days; ACME clients have renewed by then
+_LAST_PART = 1 / 4  # of a certificate's validity, which may be six days; ACME clients renew when a third is left
 
 
 def of_keys(subject: JwksAnswer) -> Iterator[str | Problem]:
