@@ -96,6 +96,7 @@ class JwksProbe:
             known = self.memory.ledger_of(issuer)
         return JwksAnswer(
             issuer=issuer,
+            region=self.region,
             response=answer.response,
             keys=keys,
             seconds=answer.seconds,
