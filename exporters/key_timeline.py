@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from html import escape
 from types import MappingProxyType
 
-from probes.ledger import Event, EventKind, KeyFacts, KeyState
+from probes.ledger import Event, EventKind, KeyFacts, KeyState, Ledger, states_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,15 @@ _ARRIVALS = frozenset({EventKind.FOUND, EventKind.PUBLISHED, EventKind.RETURNED}
 _SIGNINGS = frozenset({EventKind.SIGNED, EventKind.SIGNED_AGAIN})
 
 
-def timeline_of(issuer: str, events: Iterable[Event], now: datetime) -> Timeline:
-    """The keys as their history tells; `events` are oldest first, and the last state of each key lasts until `now`."""
+def timeline_of(issuer: str, events: Iterable[Event], ledger: Ledger, now: datetime) -> Timeline:
+    """The keys as their history tells, and with which one the `ledger` has seen each algorithm's newest token signed.
+
+    `events` are oldest first, and the last state of each key lasts until `now`.
+    """
     lives: dict[str, _Life] = {}
     signer: dict[str, str] = {}
-    start = now
-    for event in events:
+    start, history = now, tuple(events)
+    for event in sorted((*history, *_untold(history, ledger)), key=lambda event: event.at):
         start = min(start, event.at)
         life = lives.setdefault(event.key.thumbprint, _Life(event.key))
         if event.key.alg:  # a key set need not name it (RFC 7517 §4.4); the first token does
@@ -73,6 +76,20 @@ def timeline_of(issuer: str, events: Iterable[Event], now: datetime) -> Timeline
             if not each.changes or each.changes[-1][1] is not state:
                 each.changes.append((event.at, state))
     return Timeline(issuer, start, now, tuple(Bar(life.key, tuple(_segments(life, now))) for life in lives.values()))
+
+
+def _untold(history: Iterable[Event], ledger: Ledger) -> Iterator[Event]:
+    """Returns to a key that were no event: of nodes that sign with keys in turn, one key may be the only one in the end.
+
+    Such a key has been the only one from the other's last token on.
+    """
+    told = {event.key.alg: event.key.thumbprint for event in history if event.kind in _SIGNINGS}
+    states = states_of(ledger)
+    for thumbprint, record in ledger.keys.items():
+        other = told.get(record.facts.alg, "")
+        use = ledger.keys[other].use if other in ledger.keys else None
+        if use is not None and states[thumbprint] is KeyState.ACTIVE is not states[other]:
+            yield Event(use.last, EventKind.SIGNED_AGAIN, record.facts)
 
 
 def _enter(life: _Life, event: Event) -> None:

@@ -71,7 +71,7 @@ UNPUBLISHED_KEPT = 8
 EARLIER_KEPT = 8
 """Former kids of a key that are remembered, the newest."""
 _QUIET = 3.0  # intervals: what happened while nobody looked for longer has no known time
-_PAUSE = timedelta(minutes=10)  # nodes that sign with two keys in turn are no news with every token
+_PAUSE = timedelta(minutes=10)  # nodes that sign with keys in turn are no news with every token
 _DISORDER = timedelta(minutes=5)  # runs overlap, and tell at their end what they saw at their beginning
 _ADDRESSES_OUTLIVE = timedelta(days=1)  # a key's addresses are shown that long after it left: who had it last?
 _FADING = 3.0  # lifetimes of a token until one that nobody issues any more is forgotten
@@ -251,7 +251,8 @@ def _with_token(ledger: Ledger, seen: TokenSeen) -> tuple[Ledger, list[Event]]:
         use = Use(seen.at, seen.at, seen.expires, lifetime, seen.drill)
         events = [Event(seen.at, EventKind.SIGNED, record.facts)]
     else:
-        if seen.at - record.use.last > _PAUSE and state_of(ledger, record) is not KeyState.ACTIVE:
+        paused = seen.at - record.use.last > _PAUSE and state_of(ledger, record) is not KeyState.ACTIVE
+        if paused or _followed(ledger, record.facts, record.use.last, seen.at):
             events = [Event(seen.at, EventKind.SIGNED_AGAIN, record.facts)]
         use = replace(
             record.use,
@@ -261,6 +262,15 @@ def _with_token(ledger: Ledger, seen: TokenSeen) -> tuple[Ledger, list[Event]]:
         )
     keys = {**ledger.keys, seen.key.thumbprint: replace(record, use=use)}
     return replace(ledger, keys=_frozen(keys)), events
+
+
+def _followed(ledger: Ledger, key: KeyFacts, since: datetime, until: datetime) -> bool:
+    """Whether another key of its algorithm signed for the first time in between: then this is the way back.
+
+    Where nodes sign with keys in turn that is so once for each, and not with every token.
+    """
+    others = (other for other in ledger.keys.values() if other.facts.alg == key.alg and other.use is not None)
+    return any(since < other.use.first <= until for other in others if other.use is not None)
 
 
 def _remembered_lifetime(use: Use, seen: TokenSeen) -> float:

@@ -32,7 +32,7 @@ class EventKind(StrEnum):
     FOUND = "found"  # in the first key set that we saw, or saw again after a gap: since when is not known
     PUBLISHED = "published"
     SIGNED = "signed"  # its first token
-    SIGNED_AGAIN = "signed again"  # after a pause, as in a rollback
+    SIGNED_AGAIN = "signed again"  # after a pause, or after another key had begun to, as in a rollback
     REMOVED = "removed"
     RETURNED = "returned"
     EXPOSED = "exposed"  # its private half was published

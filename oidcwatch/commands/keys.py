@@ -121,7 +121,7 @@ def timeline(issuer: IssuerArgument, config: ConfigOption = DEFAULT_CONFIG, pict
     from exporters.key_timeline import svg_of, text_of, timeline_of
     from probes.probe import utc_now
 
-    drawn = timeline_of(issuer, _events(config, issuer), utc_now())
+    drawn = timeline_of(issuer, _events(config, issuer), _ledger(config, issuer), utc_now())
     if picture is None:
         typer.echo(
             text_of(drawn, console().width if console().is_terminal else _WIDE)

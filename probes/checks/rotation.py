@@ -32,7 +32,7 @@ class Rotation:
 
 
 def _removed_early(subject: Rotation) -> Iterator[str]:
-    for record, use in _gone(subject):
+    for record, use, _ in _gone(subject):
         left = (use.expires - subject.now).total_seconds()
         if left > 0:
             yield (
@@ -43,14 +43,14 @@ def _removed_early(subject: Rotation) -> Iterator[str]:
 
 def _overlap(subject: Rotation) -> Iterator[str | Problem]:
     lifetime = longest_lifetime(subject.ledger, subject.now)
-    for record, use in _gone(subject):
+    for record, use, left in _gone(subject):
         since = (subject.now - use.last).total_seconds()
         if subject.now < use.expires or since >= lifetime + _LEEWAY:
             continue  # ROT-05 speaks of it, or nobody holds a token of it any more
         severity = None if since < lifetime else Severity.WARNING
         yield Problem(
-            f"{_name(record.facts)} left the set, {since:.0f} s after a token of it was seen; tokens live for "
-            f"{lifetime:.0f} s, and verifiers may accept them {_LEEWAY:.0f} s longer",
+            f"{_name(record.facts)} left the set, {_span(use.last, left):.0f} s after a token of it was seen; tokens live "
+            f"for {lifetime:.0f} s, and verifiers may accept them {_LEEWAY:.0f} s longer",
             severity=severity,
         )
 
@@ -149,15 +149,15 @@ def _promised(subject: Rotation) -> frozenset[str]:
     return frozenset(others[-1].facts.thumbprint for others in able if others)
 
 
-def _gone(subject: Rotation) -> Iterator[tuple[KeyRecord, Use]]:
-    """Keys that signed and have left this region's set. A compromised one cannot leave too early."""
+def _gone(subject: Rotation) -> Iterator[tuple[KeyRecord, Use, datetime]]:
+    """Keys that signed and have left this region's set, and when. A compromised one cannot leave too early."""
     looking = watching(subject.ledger)
     for record in subject.ledger.keys.values():
         if record.use is None or record.exposed:
             continue
         sight = _last_sight(record, subject.region, looking)
         if sight is not None and (subject.drill or not sight.drill):
-            yield record, record.use
+            yield record, record.use, sight.gone or sight.last
 
 
 def _last_sight(record: KeyRecord, region: str, looking: frozenset[str]) -> Sight | None:
@@ -175,6 +175,10 @@ def _last_sight(record: KeyRecord, region: str, looking: frozenset[str]) -> Sigh
 def _in_state(subject: Rotation, state: KeyState) -> Iterator[KeyRecord]:
     states = states_of(subject.ledger)
     return (record for thumbprint, record in subject.ledger.keys.items() if states[thumbprint] is state)
+
+
+def _span(after: datetime, before: datetime) -> float:
+    return max((before - after).total_seconds(), 0.0)
 
 
 def _days(record: KeyRecord, now: datetime) -> float:

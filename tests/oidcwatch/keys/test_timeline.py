@@ -32,7 +32,8 @@ def drawn(*seen: SetSeen | TokenSeen | ExposureSeen, until: float = 10) -> Timel
     memory = Memory(keep=lambda issuer, ledger, more: events.extend(more))
     for each in seen:
         memory.observe(Issuer("acme", "https://login.acme.example"), each)
-    return timeline_of("acme", events, at(until))
+    (ledger,) = memory.ledgers.values()
+    return timeline_of("acme", events, ledger, at(until))
 
 
 def states(timeline: Timeline, key: KeyFacts) -> list[tuple[KeyState, float, float]]:
@@ -64,6 +65,32 @@ def test_a_key_goes_through_its_states() -> None:
         (KeyState.REMOVED, 7, 10),
     ]
     assert states(timeline, NEW) == [(KeyState.ANNOUNCED, 2, 4), (KeyState.ACTIVE, 4, 10)]
+
+
+def test_a_key_that_signs_again_after_a_rollback_of_seconds_is_active_again() -> None:
+    timeline = drawn(
+        SetSeen(at(0), "eu", (OLD, NEW), 60),
+        *(TokenSeen(at(minute), OLD, at(60)) for minute in (0, 1)),
+        *(TokenSeen(at(minute), NEW, at(60)) for minute in (1.1, 1.2)),
+        *(TokenSeen(at(minute), OLD, at(60)) for minute in (2, 3)),
+    )
+
+    assert states(timeline, OLD) == [
+        (KeyState.ACTIVE, 0, 1.1),
+        (KeyState.RETIRING, 1.1, 2),
+        (KeyState.ACTIVE, 2, 10),
+    ]
+    assert states(timeline, NEW)[-1] == (KeyState.RETIRING, 2, 10)
+
+
+def test_of_keys_that_signed_in_turn_the_one_that_went_on_is_active_in_the_end() -> None:
+    timeline = drawn(
+        SetSeen(at(0), "eu", (OLD, NEW), 60),
+        *(TokenSeen(at(minute), key, at(60)) for minute, key in enumerate((OLD, NEW, OLD, NEW, NEW, NEW))),
+    )
+
+    assert states(timeline, OLD)[-1] == (KeyState.RETIRING, 2, 10)
+    assert states(timeline, NEW)[-1] == (KeyState.ACTIVE, 2, 10)
 
 
 def test_a_key_is_removed_when_no_region_has_it_any_more() -> None:

@@ -181,6 +181,15 @@ def test_a_key_that_leaves_within_the_longest_lifetime_is_a_failure(story: Story
     assert story.found() == [("ROT-04", F)]
 
 
+def test_how_soon_a_key_left_does_not_grow_while_it_is_told(story: Story) -> None:
+    story.published(0, "old", "new").token(0, "old", lives=60).token(1, "new", lives=60)
+    story.token(55, "old", lives=5).published(59, "old", "new").published(62, "new")
+
+    told = [story.later(minute).messages() for minute in (63, 80)]
+
+    assert all(message.startswith("key 'old' left the set, 420 s after a token of it was seen") for [message] in told)
+
+
 def test_a_key_stays_for_no_longer_than_the_tokens_of_today_live(story: Story) -> None:
     story.token(0, "old", lives=1440)
     for hour in range(24 * 5):

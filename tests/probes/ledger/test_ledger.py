@@ -108,12 +108,37 @@ def test_a_key_that_appears_after_a_gap_is_found_and_not_published(diary: Diary)
     assert diary.told()[-1] == ("found", "new", "eu")
 
 
-def test_two_keys_that_sign_in_turn_are_no_news(diary: Diary) -> None:
-    diary.published(0, "one", "two")
+def test_of_keys_that_sign_in_turn_it_is_told_once_that_one_had_not_ended(diary: Diary) -> None:
+    diary.published(0, "one", "two", "ec")
     for minute in range(0, 20, 2):
-        diary.token(minute, "one").token(minute + 1, "two")
+        diary.token(minute, "one").token(minute + 1, "two").token(minute + 1.5, "ec")
 
-    assert [kind for kind, _, _ in diary.told()] == ["found", "found", "signed", "signed"]
+    assert [(kind, kid) for kind, kid, _ in diary.told()[3:]] == [
+        ("signed", "one"),
+        ("signed", "two"),
+        ("signed", "ec"),
+        ("signed again", "one"),
+    ]
+
+
+def test_the_way_back_after_seconds_is_told(diary: Diary) -> None:
+    second = 1 / 60
+    diary.published(0, "old").token(0, "old")
+    diary.published(second, "old", "new").token(2 * second, "new").token(4 * second, "new")
+
+    for later in range(6, 12, 2):
+        diary.token(later * second, "old")
+
+    assert diary.told()[3:] == [("signed", "new", ""), ("signed again", "old", "")]
+    assert diary.states() == {"old": ACTIVE, "new": RETIRING}
+
+
+def test_a_second_drill_with_another_key_is_told_like_the_first(diary: Diary) -> None:
+    diary.published(0, "old").token(0, "old").token(1, "first").token(2, "old").token(3, "old")
+
+    diary.token(4, "second").token(5, "old")
+
+    assert [(kind, kid) for kind, kid, _ in diary.told()[-2:]] == [("signed", "second"), ("signed again", "old")]
 
 
 def test_a_key_that_signs_again_after_a_pause_is_told(diary: Diary) -> None:
