@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from drills.assemble import record_of
+from drills.claim import claimed
 from drills.drivers.choice import driver_for
 from drills.journal import DrillOpen, Entry, Journal, Log, is_running, read_log, unfinished_in
 from drills.outside import Outside
 from drills.recovery import Leftover, NotRestored, clean_due, settle
 from drills.report.words import day_and_time
 from drills.report.writing import PAGE
+from drills.target import Target
 from oidcwatch.drill_agents import Agents
 from oidcwatch.drill_call import CallError, DrillCall, call_from_json, scenario_named
 from oidcwatch.drill_live import Show
@@ -39,8 +41,9 @@ def settle_all(session: Session, show: Show) -> Iterator[str]:
     """Settles every drill of this session's folder and issuers that no process runs any more. Raises nothing."""
     for log in sorted(unfinished_in(session.root), key=urgency):
         if not is_running(session.root / log.id):
+            whole = log.last(Entry.ENDED) is not None and not log.touched
             ended = settle_one(session, log, show)
-            yield f"{log.id} was cut short: {ended.problem}"
+            yield f"{log.id}{'' if whole else ' was cut short'}: {ended.problem}"
 
 
 def urgency(log: Log) -> tuple[bool, str]:
@@ -58,6 +61,8 @@ def settle_one(session: Session, log: Log, show: Show) -> Ended:
         return Ended(Ending.NOT_RUN, problem=str(error))
     try:
         return _reported(session, _settled(session, journal, show))
+    except DrillOpen as error:
+        return Ended(Ending.NOT_RUN, problem=str(error))
     except (CallError, NotRestored) as error:
         return Ended(_code(journal), problem=session.redact(str(error)))
     except Exception as error:  # noqa: BLE001 - the provider may be in any state
@@ -88,8 +93,10 @@ def _settled(session: Session, journal: Journal, show: Show) -> Log:
         raise CallError(f"{log.id} changed {call.issuer}: name its configuration with -c {call.config}")
     place = issuer_place(call, session.settings, session.environ)
     target, secrets = aimed(place, call), learning(place, session.redact)
+    _require_same(log, call, target)
     http, told = make_http(target.issuer.ca_file), _called(log)[METADATA]
     with ExitStack() as parts:
+        parts.enter_context(claimed(target.issuer.url, journal.folder, session.environ))
         # Not discovered anew: discovery may be what the drill has broken.
         metadata = replace(Metadata(**told), id_token_algs=tuple(told["id_token_algs"]))
         loop = parts.enter_context(loop_thread("outside"))
@@ -102,7 +109,18 @@ def _settled(session: Session, journal: Journal, show: Show) -> Log:
             stopped=session.stop.is_set,
             actions=scenario_named(call.scenario).actions,
         )
-        return settle(Leftover(journal, driver, outside, Agents(target, call.longest).tell))
+        tell = Agents(target, call.longest).tell
+        return settle(Leftover(journal, driver, outside, tell, stopped=session.stop.is_set))
+
+
+def _require_same(log: Log, call: DrillCall, target: Target) -> None:
+    """Raises CallError where the configuration means another provider by the issuer's name than the drill did."""
+    url = log.opened["url"]
+    if url != target.issuer.url:
+        raise CallError(
+            f"nothing was done: {log.id} changed {url}, but by this configuration {call.issuer} is "
+            f"{target.issuer.url}; name that of the drill: oidcwatch drill abort {log.id} -c {call.config}"
+        )
 
 
 def _gone(journal: Journal, log: Log) -> Log:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,11 +53,13 @@ def resume(
         return
     last = found[-1]
     again = bool(last.log.opened) and not _ended(last.log)
-    ended = _settle(context, last, config)
+    place = _configuration(context, config, last.log)
+    ended = _settle(context, last, place)
     if ended.code:
         raise typer.Exit(int(ended.code))
     if again:
-        run_call(context, call_of(last.log), out=last.root, yes=yes)
+        call = call_of(last.log)
+        run_call(context, replace(call, config=str(place.absolute())) if place else call, out=last.root, yes=yes)
 
 
 def abort(
@@ -82,7 +84,7 @@ def abort(
     from oidcwatch.drill_finish import urgency
 
     found = sorted(_open_drills(drill, roots_of(out, config)), key=lambda each: urgency(each.log))
-    codes = [int(_settle(context, each, config).code) for each in found]
+    codes = [int(_settle(context, each, _configuration(context, config, each.log)).code) for each in found]
     raise typer.Exit(max(codes, default=0))
 
 
@@ -131,16 +133,33 @@ def _ended(log: Log) -> bool:
     return log.last(Entry.ENDED) is not None
 
 
-def _settle(context: typer.Context, found: _Open, config: Path) -> Ended:
+def _configuration(context: typer.Context, config: Path, log: Log) -> Path | None:
+    """Of a drill on an issuer: the drill's own, unless another was named. That in the folder may be of another provider.
+
+    None for a lab. One that is not there exits with 2.
+    """
+    from oidcwatch.drill_finish import call_of
+
+    call = call_of(log) if log.opened else None
+    if call is None or not call.issuer:
+        return None
+    source = context.get_parameter_source("config")
+    if source is not None and source.name == "COMMANDLINE":  # by name: typer may bring a click of its own
+        return config
+    own = Path(call.config)
+    if not own.is_file():
+        fail(f"{log.id} was run with {own}, which is not there: name the configuration of {log.opened['url']} with -c")
+    return own
+
+
+def _settle(context: typer.Context, found: _Open, config: Path | None) -> Ended:
     """Settles one, and prints what became of it."""
-    from oidcwatch.drill_finish import call_of, settle_one
+    from oidcwatch.drill_finish import settle_one
     from oidcwatch.drill_live import live
     from oidcwatch.drill_session import Session
     from oidcwatch.logs import redactor_for
 
-    of_issuer = bool(found.log.opened) and call_of(found.log).issuer
-    place = config if config.exists() or not of_issuer else Path(call_of(found.log).config)
-    settings = load_or_exit(place) if of_issuer else None
+    settings = load_or_exit(config) if config else None
     redact = redactor_for(context, settings.log if settings else None)
     stop = threading.Event()
     session = Session(settings, os.environ, found.root, redact, stop)

@@ -40,7 +40,8 @@ def told(kept: Path, *agents: str) -> str:
     """A drill that was cut short when these agents had taken it, and nothing was changed; gives its id."""
     journal = Journal.create(kept, "routine", datetime(2026, 3, 1, 9, 15, tzinfo=UTC))
     metadata = Metadata("https://login.acme.example", "", "", "", "", "", False, id_token_algs=("RS256",))
-    call = {**call_to_json(DrillCall("routine", issuer="staging")), METADATA: asdict(metadata)}
+    config = str(kept.parents[1] / "oidcwatch.yaml")
+    call = {**call_to_json(DrillCall("routine", issuer="staging", config=config)), METADATA: asdict(metadata)}
     journal.write(
         Entry.OPENED, scenario="routine", issuer="staging", url="https://login.acme.example", provider="manual",
         keeps=False, poll=1.0, longest=60.0, alerts_looked=False, agents=True, alertmanager=False, call=call,

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from drills.journal import JOURNAL, Entry, Journal
+from drills.claim import claimed
+from drills.journal import JOURNAL, Entry, Journal, read_log
 from drills.plan import Plan
 from oidcwatch import drill_session
 from oidcwatch.cli import make_app
+from oidcwatch.config import load
 from oidcwatch.drill_call import DrillCall, Lab, call_to_json
 from oidcwatch.drill_finish import settle_all
 from oidcwatch.drill_live import Show
@@ -44,6 +46,7 @@ NOBODY = Show(lambda progress: None, lambda text: None)
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of drills."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     (tmp_path / "oidcwatch.yaml").write_text(CONFIGURATION)
     return tmp_path / "oidcwatch-data" / "drills"
 
@@ -56,7 +59,8 @@ def left(kept: Path, *entries: Entry, days: int = 0, issuer: str = "staging", ke
     """A drill that was cut short after these entries; gives its id."""
     journal = Journal.create(kept, "routine", NOW + timedelta(days=days))
     metadata = Metadata("https://login.acme.example", "", "", "", "", "", False, id_token_algs=("RS256",))
-    call = {**call_to_json(DrillCall("routine", issuer=issuer)), METADATA: asdict(metadata)}
+    config = kept.parents[1] / "oidcwatch.yaml"
+    call = {**call_to_json(DrillCall("routine", issuer=issuer, config=str(config))), METADATA: asdict(metadata)}
     journal.write(
         Entry.OPENED, scenario="routine", issuer=issuer, url="https://login.acme.example", provider="manual",
         keeps=keeps, poll=1.0, longest=60.0, alerts_looked=False, agents=False, alertmanager=False, call=call,
@@ -126,6 +130,71 @@ def test_a_rotation_that_was_kept_is_not_called_undone(kept: Path) -> None:
     assert done.stdout.startswith(
         f"{name}: the provider stays rotated: it signs with a new key, and the old one is no longer published\n"
     )
+
+
+def test_a_drill_is_settled_by_the_configuration_that_it_was_run_with(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = left(kept, Entry.SNAPSHOT, Entry.MOVING, Entry.PHASE, Entry.CLEANED, keeps=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "oidcwatch.yaml").write_text(CONFIGURATION.replace("acme.example", "other.example"))
+    monkeypatch.chdir(elsewhere)
+
+    done = drill("abort", name, "--out", str(kept))
+
+    assert done.exit_code == Ending.PASSED, done.output
+
+
+@pytest.mark.parametrize("command", ["abort", "resume"])
+def test_a_configuration_that_means_another_provider_is_refused_with_that_of_the_drill(
+    kept: Path, tmp_path: Path, command: str
+) -> None:
+    name = left(kept, Entry.SNAPSHOT, Entry.MOVING)
+    other = tmp_path / "other.yaml"
+    other.write_text(CONFIGURATION.replace("acme.example", "other.example"))
+
+    done = drill(command, name, "-c", str(other), "--out", str(kept))
+
+    assert done.exit_code == Ending.NOT_RESTORED
+    assert f"{name} changed https://login.acme.example, but" in done.stderr
+    assert f"staging is https://login.other.example; name that of the drill: oidcwatch drill abort {name} -c" in (
+        done.stderr
+    )
+    assert read_log(kept / name).last(Entry.RESTORING) is None
+
+
+def test_a_schedule_settles_no_drill_of_another_provider_by_the_same_name(kept: Path) -> None:
+    name = left(kept, Entry.SNAPSHOT, Entry.MOVING)
+    file = kept.parents[1] / "oidcwatch.yaml"
+    file.write_text(CONFIGURATION.replace("acme.example", "other.example"))
+    session = Session(load(file, os.environ), os.environ, kept, Redactor(), threading.Event())
+
+    (told,) = settle_all(session, NOBODY)
+
+    assert told.startswith(f"{name} was cut short: nothing was done: {name} changed https://login.acme.example, but")
+    assert read_log(kept / name).last(Entry.RESTORING) is None
+
+
+def test_a_configuration_that_is_gone_is_asked_for(kept: Path) -> None:
+    name = left(kept, Entry.SNAPSHOT, Entry.MOVING)
+    (kept.parents[1] / "oidcwatch.yaml").unlink()
+
+    done = drill("abort", name, "--out", str(kept))
+
+    assert done.exit_code == Ending.BAD_CALL
+    assert "which is not there: name the configuration of https://login.acme.example with -c" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["abort", "resume"])
+def test_nothing_is_settled_while_another_drill_runs_on_the_issuer(kept: Path, tmp_path: Path, command: str) -> None:
+    name = left(kept, Entry.SNAPSHOT, Entry.MOVING)
+    with claimed("https://login.acme.example", tmp_path / "another", os.environ):
+        done = drill(command, name)
+
+    assert done.exit_code == Ending.NOT_RUN
+    assert f"a drill is running on this issuer, or is being settled: that in {tmp_path / 'another'}" in done.stderr
+    assert read_log(kept / name).last(Entry.RESTORING) is None
 
 
 @pytest.mark.process
