@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -28,18 +29,30 @@ def interval_of(text: str) -> float:
     return seconds
 
 
-def repeat(seconds: float, once: Callable[[], None], told: Callable[[datetime], None], stop: threading.Event) -> None:
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What is done in this thread every `pause` seconds while no drill runs. It handles its own errors."""
+
+    tend: Callable[[], None]
+    pause: float
+
+
+def repeat(
+    seconds: float, once: Callable[[], None], told: Callable[[datetime], None], stop: threading.Event, between: Between
+) -> None:
     """Calls `once` now and every so many seconds, in a thread of its own, until `stop`; then waits for its end.
 
     `told` gets the time of the next one (aware UTC) after each. One that takes longer than the interval goes on, and
     those that it overlaps are left out. `once` handles its own errors.
     """
+    busy = threading.Lock()
     scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
 
     def work() -> None:
         if stop.is_set():
             return
-        once()
+        with busy:
+            once()
         following = job.next_run_time
         if following is not None and not stop.is_set():
             told(max(following, datetime.now(UTC)))
@@ -54,6 +67,11 @@ def repeat(seconds: float, once: Callable[[], None], told: Callable[[datetime], 
     )
     scheduler.start()
     try:
-        stop.wait()
+        while not stop.wait(between.pause):
+            if busy.acquire(blocking=False):
+                try:
+                    between.tend()
+                finally:
+                    busy.release()
     finally:
         scheduler.shutdown(wait=True)

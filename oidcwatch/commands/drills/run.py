@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,7 +110,8 @@ def run(
 
     Exit code: 0 passed, 1 failed, 2 bad configuration or call, 3 not begun (the preflight forbids it, or the provider
     does not answer), 4 aborted and rolled back, 5 not rolled back: see what it says, and oidcwatch drill abort.
-    With --every: that of the last drill.
+    With --every: that of the last drill, or 5 while the provider is not as it was before, which is tried to be mended
+    every minute; --json prints a line of JSON for each drill.
 
     \b
     Examples:
@@ -177,7 +181,7 @@ def run_call(
             except OSError as error:
                 fail(f"--page {page}: {error}")
             show.say(f"{url} shows the drill")
-        ended = _repeat(session, call, seconds, show) if seconds else session.run(call, show)
+        ended = _repeat(session, call, seconds, show, as_json) if seconds else session.run(call, show)
     if not seconds:
         tell_end(ended, as_json)
     raise typer.Exit(int(ended.code))
@@ -215,6 +219,7 @@ def _check(call: DrillCall, settings: Settings | None) -> None:
 def _ask(call: DrillCall, settings: Settings) -> None:
     """What will happen, and whether that is wanted. Without a terminal nobody can say so."""
     from oidcwatch.drill_call import scenario_named
+    from oidcwatch.drill_result import Ending
     from oidcwatch.drill_table import NOBODY, described
 
     scenario = scenario_named(call.scenario)
@@ -228,34 +233,48 @@ def _ask(call: DrillCall, settings: Settings) -> None:
         typer.echo("  nobody looks at budgets and abort rules: there is no Prometheus (--prometheus URL)", err=True)
     if not sys.stdin.isatty():
         fail("nobody can be asked whether to go on: there is no terminal; --yes goes on without a question")
-    if not typer.confirm("Go on?", err=True):
-        fail("nothing was changed")
+    try:
+        wanted = typer.confirm("Go on?", err=True)
+    except typer.Abort:  # Ctrl-C, or the end of the input
+        typer.echo(err=True)
+        wanted = False
+    if not wanted:
+        typer.echo("oidcwatch: nothing was changed", err=True)
+        raise typer.Exit(int(Ending.NOT_RUN))
 
 
-def _repeat(session: Session, call: DrillCall, seconds: float, show: Show) -> Ended:
+def _repeat(session: Session, call: DrillCall, seconds: float, show: Show, as_json: bool) -> Ended:
     """Drill after drill until somebody stops it, and how the last one ended."""
-    from oidcwatch.drill_finish import settle_all
-    from oidcwatch.drill_result import Ending, summary_line
-    from oidcwatch.drill_schedule import repeat
-    from oidcwatch.drill_session import Ended
+    from oidcwatch.drill_result import Ending
+    from oidcwatch.drill_schedule import Between, repeat
+    from oidcwatch.drill_series import PAUSE, Series
 
-    last = Ended(Ending.ABORTED, problem="it was stopped before the first drill")
+    def told(at: datetime) -> None:
+        line = f"next drill at {at:%Y-%m-%d %H:%M:%SZ}"
+        show.say(line) if as_json else typer.echo(line)
 
-    def once() -> None:
-        nonlocal last
-        for line in settle_all(session, show):
-            show.say(line)
-        last = session.run(call, show)
-        if last.record is not None and last.report is not None:
-            typer.echo(summary_line(last.record, last.report))
-        else:
-            typer.echo(f"{call.scenario}: {last.problem}")
-            for check in last.checks:
-                if not check.ok:
-                    typer.echo(f"  {check.name}: {check.text}")
+    series = Series(session, call, show, partial(_tell_one, call.scenario, as_json))
+    repeat(seconds, series.once, told, session.stop, Between(series.tend, PAUSE))
+    ended = series.ended()
+    if ended.code is Ending.NOT_RESTORED:
+        typer.echo(f"oidcwatch: {ended.problem}", err=True)
+    return ended
 
-    repeat(seconds, once, lambda at: typer.echo(f"next drill at {at:%Y-%m-%d %H:%M:%SZ}"), session.stop)
-    return last
+
+def _tell_one(scenario: str, as_json: bool, ended: Ended) -> None:
+    """One drill of many: a line of text, or of JSON."""
+    from oidcwatch.drill_result import summary_line
+    from oidcwatch.drill_session import json_of
+
+    if as_json:
+        typer.echo(json.dumps(json_of(ended), ensure_ascii=False))
+    elif ended.record is not None and ended.report is not None:
+        typer.echo(summary_line(ended.record, ended.report))
+    else:
+        typer.echo(f"{scenario}: {ended.problem}")
+        for check in ended.checks:
+            if not check.ok:
+                typer.echo(f"  {check.name}: {check.text}")
 
 
 def _interval(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from oidcwatch.drill_agents import Agents
 from oidcwatch.drill_live import Board
 from oidcwatch.drill_page import page_app, serve_page
 from oidcwatch.drill_places import lab_root
-from oidcwatch.drill_schedule import interval_of, repeat
+from oidcwatch.drill_schedule import Between, interval_of, repeat
 from probes.redact import Redactor
 from probes.subjects import Client, Issuer
 
@@ -100,11 +101,31 @@ def test_a_game_day_begins_at_once_and_again_and_ends_when_it_is_stopped() -> No
         if runs == 2:
             stop.set()
 
-    repeat(1.0, once, following.append, stop)
+    repeat(1.0, once, following.append, stop, Between(lambda: None, 60.0))
 
     assert runs == 2
     assert len(following) == 1
     assert following[0].tzinfo is not None
+
+
+def test_between_game_days_what_is_left_is_looked_after_and_never_during_one() -> None:
+    stop, running, looks = threading.Event(), threading.Event(), 0
+
+    def once() -> None:
+        running.set()
+        time.sleep(0.3)
+        running.clear()
+
+    def tend() -> None:
+        nonlocal looks
+        assert not running.is_set()
+        looks += 1
+        if looks == 3:
+            stop.set()
+
+    repeat(60.0, once, lambda at: None, stop, Between(tend, 0.02))
+
+    assert looks == 3
 
 
 def test_agents_are_told_of_the_drill_and_of_its_end() -> None:
