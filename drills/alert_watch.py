@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 
-from alerts.model import SEVERITY
+from alerts.model import AREA, ROLE, SEVERITY, Area, Role
 from alerts.rotation import ROTATION_ALERTS
 from alerts.windows import Severity
 from drills.monitoring import Monitoring
@@ -38,7 +38,7 @@ class AlertLook:
     _silent: set[str] = field(default_factory=set)
 
     def now(self) -> tuple[AlertSeen, ...]:
-        """Those that fire now, each name once, with the time at which it was first seen to fire.
+        """Those that fire now, each name once, with the time at which it was first seen to fire since it last did not.
 
         Nothing when Prometheus does not answer; `note` is told.
         """
@@ -58,17 +58,21 @@ class AlertLook:
             self._answers("Prometheus", str(error))
             return
         self._answers("Prometheus", "")
-        names = set()
+        ours: dict[str, JsonObject] = {}
         for alert in alerts:
-            name = _label(alert, "alertname")
-            if _label(alert, m.DRILL) == wanted and name not in names:
-                names.add(name)
-                yield self._first.get(name) or self._seen(name, alert)
+            if _label(alert, m.DRILL) == wanted:
+                ours.setdefault(_label(alert, "alertname"), alert)
+        self._first = {name: seen for name, seen in self._first.items() if name in ours}
+        for name, alert in ours.items():
+            yield self._first.get(name) or self._seen(name, alert)
 
     def _seen(self, name: str, alert: JsonObject) -> AlertSeen:
         annotations = alert.get("annotations")
         runbook = annotations.get("runbook_url", "") if isinstance(annotations, dict) else ""
-        return AlertSeen(name, self.clock().astimezone(UTC), _label(alert, SEVERITY), False, str(runbook))
+        return AlertSeen(
+            name, self.clock().astimezone(UTC), _label(alert, SEVERITY), False, str(runbook),
+            role=_label(alert, ROLE), area=_label(alert, AREA),
+        )  # fmt: skip
 
     def _notified(self) -> frozenset[str]:
         wanted = "true" if self.told else "false"
@@ -102,28 +106,52 @@ def pages_for_real_runs(monitoring: Monitoring, issuer: str) -> tuple[str, ...]:
     return tuple(sorted({sample.labels.get("alertname", "") for sample in samples}))
 
 
-def summarise(expected: Collection[str], seen: Iterable[AlertSeen], *, agents: bool, alertmanager: bool) -> Alerts:
-    """What fired, what did not and what nobody expected.
+_FELT = frozenset({Role.SYMPTOM, Role.REGION, Role.BUDGET})
+"""What users feel of a cause: burn rates, slices, regions, budgets."""
 
+
+def summarise(
+    expected: Collection[str],
+    seen: Iterable[AlertSeen],
+    *,
+    before: Collection[str] = frozenset(),
+    agents: bool,
+    alertmanager: bool,
+) -> Alerts:
+    """What fired since the first move, what did not, what follows from it and what nobody expected.
+
+    Of what fired `before` the first move nobody can say whether the drill would have made it fire: it is not judged.
     With `agents` the sign of the drill itself is expected too. With an Alertmanager only what somebody was told of can
     be unexpected: what is inhibited is a consequence, and disturbs nobody.
     """
     wanted = {*expected, *((ALWAYS,) if agents else ())}
     by_name: Mapping[str, AlertSeen] = {each.name: each for each in seen}
-    details = {alert.name for alert in ROTATION_ALERTS}  # name the broken rule of what another alert tells
-    strange = (
-        each
-        for each in by_name.values()
-        if each.name not in wanted and each.name not in details and (each.notified or not alertmanager)
-    )
+    unjudged = (wanted & set(before)) - by_name.keys()
+    areas = {each.area for each in by_name.values() if each.name in expected and each.role == Role.CAUSE}
+    others = [each for each in by_name.values() if each.name not in wanted]
+    quiet = {
+        each.name
+        for each in others
+        if _tells_the_same(each, areas) or (expected and each.role in _FELT) or (alertmanager and not each.notified)
+    }
     return Alerts(
         looked=True,
         expected=tuple(sorted(wanted)),
         fired=tuple(sorted(by_name)),
-        missing=tuple(sorted(wanted - by_name.keys())),
-        unexpected=tuple(sorted(each.name for each in strange)),
+        missing=tuple(sorted(wanted - by_name.keys() - unjudged)),
+        unexpected=tuple(sorted(each.name for each in others if each.name not in quiet)),
+        consequences=tuple(sorted(quiet)),
+        not_judged=tuple(sorted(unjudged)),
         seen=tuple(sorted(by_name.values(), key=lambda each: (each.at, each.name))),
     )
+
+
+def _tells_the_same(each: AlertSeen, areas: Collection[str]) -> bool:
+    """Whether it names the broken rule of what another alert tells, or wakes nobody and is of an expected cause's area."""
+    if each.name in {alert.name for alert in ROTATION_ALERTS}:
+        return True
+    lesser = each.role == Role.CAUSE and each.severity != Severity.PAGE
+    return lesser and each.area in areas and each.area != Area.SECURITY
 
 
 def _about(alerts: Iterable[JsonObject], issuer: str) -> tuple[JsonObject, ...]:

@@ -193,10 +193,11 @@ def _detected(log: Log) -> tuple[Detected, ...]:
 def _alerts(log: Log, scenario: Scenario) -> Alerts:
     if not log.opened.get("alerts_looked"):
         return Alerts(expected=tuple(sorted(scenario.alerts)))
-    newest = {line.said["name"]: line for line in log.all(Entry.ALERT)}
+    newest, before = {line.said["name"]: line for line in log.all(Entry.ALERT)}, log.last(Entry.FIRING)
     return summarise(
         scenario.alerts,
         [_alert(line) for line in newest.values()],
+        before=before.said["names"] if before else (),
         agents=bool(log.opened["agents"]),
         alertmanager=bool(log.opened["alertmanager"]),
     )
@@ -205,8 +206,9 @@ def _alerts(log: Log, scenario: Scenario) -> Alerts:
 def _alert(line: Line) -> AlertSeen:
     said = line.said
     return AlertSeen(
-        said["name"], datetime.fromisoformat(said["since"]), said["severity"], said["notified"], said["runbook"]
-    )
+        said["name"], datetime.fromisoformat(said["since"]), said["severity"], said["notified"], said["runbook"],
+        role=said.get("role", ""), area=said.get("area", ""),
+    )  # fmt: skip
 
 
 def _since(begun: datetime | None, times: Iterator[datetime]) -> float | None:

@@ -40,6 +40,8 @@ class Entry(StrEnum):
     CLOCK = "clock"
     EVENT = "event"
     DETECTED = "detected"
+    FIRING = "firing"
+    """Alerts that fire before the first move."""
     ALERT = "alert"
     RESTORING = "restoring"
     RESTORED = "restored"

@@ -54,6 +54,8 @@ def move_and_observe(run: Running, before: Snapshot) -> None:
     """The phases `inject` and `observe`. Raises Ended, DriverFailed and what the provider provokes."""
     run.enter(Phase.INJECT)
     run.wait(_SETTLE * run.plan.poll)
+    run.look()
+    run.plan.journal.write(Entry.FIRING, names=sorted(run.firing_before))
     for number, move in enumerate(run.plan.scenario.moves, 1):
         _make(run, number, move, before)
         _hold(run, move)
@@ -145,7 +147,7 @@ def _noticed(run: Running) -> bool:
     plan = run.plan
     looked = run.watch is None or run.watch.all_ran_since(run.latest_move)
     seen = plan.scenario.detects is None or (looked and any(each.expected for each in run.detected))
-    return seen and (plan.alerts is None or plan.scenario.alerts <= run.alerts.keys())
+    return seen and (plan.alerts is None or plan.scenario.alerts <= run.alerts.keys() | run.firing_before)
 
 
 def _flush(run: Running) -> None:

@@ -15,13 +15,14 @@ from drills.outside import signs_with_published_key
 from drills.plan import NotReady
 from drills.prediction import Prediction
 from drills.prediction_rotation import needed_lead
-from drills.record import Checked
+from drills.record import Checked, EventKind
 from drills.running import Running
 from drills.scenario import Hold
 from drills.watch import Watch
 from probes.classify import classify
 
 _SOON = 30.0  # seconds that a token must live beyond the preflight to be of any use
+_CALM = 300.0  # seconds that alerts of an earlier drill are waited for: most of them look at five minutes
 
 
 def preflight(run: Running, parts: ExitStack, watch: Watch) -> None:
@@ -30,7 +31,7 @@ def preflight(run: Running, parts: ExitStack, watch: Watch) -> None:
     if all(check.ok for check in checks):
         checks += [*_tokens(run), *_verifiers(run, parts), *_lead(run), *_probes(watch), *_users(run)]
     if all(check.ok for check in checks):
-        checks += _agents(run)
+        checks += [*_earlier_alerts(run), *_agents(run)]
     run.plan.journal.write(Entry.CHECKED, checks=[asdict(check) for check in checks])
     if not all(check.ok for check in checks):
         raise NotReady(tuple(checks))
@@ -134,9 +135,22 @@ def _users(run: Running) -> tuple[Checked, ...]:
     return tuple(_checked(ready) for ready in (plan.guard.budget() if plan.guard else ()))
 
 
+def _earlier_alerts(run: Running) -> Iterator[Checked]:
+    """What still fires from an earlier drill would be taken for what this one does: its end is waited for."""
+    expected, patience = run.plan.scenario.alerts, min(_CALM, run.plan.longest)
+    run.look()
+    if not expected & run.firing_before:
+        return
+    names = ", ".join(sorted(expected & run.firing_before))
+    run.event(EventKind.NOTE, f"{names} fires from before: the end of that is waited for, {patience:.0f} s at most")
+    run.say()
+    run.wait(patience, lambda: run.stop.is_set() or not expected & run.firing_before, abortable=False)
+    left = ", ".join(sorted(expected & run.firing_before))
+    yield Checked("expected alerts", True, f"{left} still fires from before, and is not judged" if left else "are quiet")
+
+
 def _agents(run: Running) -> tuple[Checked, ...]:
-    """Told last: what agents see from now on, and every alert that comes of it, is the drill's."""
-    run.firing_before = frozenset(seen.name for seen in (run.plan.alerts.now() if run.plan.alerts else ()))
+    """Told last: what agents see from now on is the drill's."""
     run.plan.journal.write(Entry.AGENTS_TOLD)
     told = run.plan.tell_agents(True)
     run.plan.journal.write(Entry.AGENTS_TOLD, agents=[ready.name for ready in told if ready.ok])

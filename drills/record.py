@@ -123,6 +123,10 @@ class AlertSeen:
     """Alertmanager has told somebody."""
     runbook: str
     """URL of its page."""
+    role: str = field(default="", kw_only=True)
+    """As `alerts.model.Role`; empty where the rule has no such label."""
+    area: str = field(default="", kw_only=True)
+    """As `alerts.model.Area`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,10 @@ class Alerts:
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     seen: tuple[AlertSeen, ...] = ()
+    consequences: tuple[str, ...] = field(default=(), kw_only=True)
+    """Fired, and follow from what was expected, or disturbed nobody."""
+    not_judged: tuple[str, ...] = field(default=(), kw_only=True)
+    """Expected, and fired already before the first move: the drill shows nothing of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from drills.alert_watch import ALWAYS
 from drills.curve import observed
 from drills.driver import Snapshot
 from drills.expectation import Expected
@@ -70,7 +71,7 @@ class Running:
     detected: list[Detected] = field(default_factory=list)
     alerts: dict[str, AlertSeen] = field(default_factory=dict)
     firing_before: frozenset[str] = frozenset()
-    """Names of alerts that the drill has not caused: they fired before anybody was told of it."""
+    """Names of alerts that the drill has not caused: they fired when it was last looked before the first move."""
     before: Snapshot | None = None
     """The provider as it was; None until the drill is about to touch it."""
     moved: float | None = None
@@ -272,19 +273,26 @@ class Running:
         return self._judged[2]
 
     def look(self) -> None:
-        """Notes alerts that fire."""
-        for seen in self.plan.alerts.now() if self.plan.alerts else ():
-            if seen.name in self.firing_before:
-                continue
-            known = self.alerts.get(seen.name)
-            if known is None:
-                self.event(EventKind.ALERT, f"{seen.name} fires ({seen.severity})")
-            if known != seen:
-                self.alerts[seen.name] = seen
-                self.plan.journal.write(
-                    Entry.ALERT, name=seen.name, since=seen.at, severity=seen.severity, notified=seen.notified,
-                    runbook=seen.runbook,
-                )  # fmt: skip
+        """Notes alerts that fire; before the first move only the sign of the drill itself is the drill's."""
+        firing = self.plan.alerts.now() if self.plan.alerts else ()
+        if not self.moved:
+            self.firing_before = frozenset(seen.name for seen in firing) - {ALWAYS}
+        for seen in firing:
+            if seen.name not in self.firing_before:
+                self._note_alert(seen)
+
+    def _note_alert(self, seen: AlertSeen) -> None:
+        known = self.alerts.get(seen.name)
+        if known is None:
+            self.event(EventKind.ALERT, f"{seen.name} fires ({seen.severity})")
+        else:  # it may have ended in between
+            seen = replace(seen, at=known.at, notified=seen.notified or known.notified)
+        if known != seen:
+            self.alerts[seen.name] = seen
+            self.plan.journal.write(
+                Entry.ALERT, name=seen.name, since=seen.at, severity=seen.severity, notified=seen.notified,
+                runbook=seen.runbook, role=seen.role, area=seen.area,
+            )  # fmt: skip
 
     def say(self) -> None:
         """Tells those who watch."""

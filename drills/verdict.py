@@ -117,8 +117,11 @@ def _well(
             # The incident is about certain verifiers: what others did is not what it shows.
             first = next((each for each in seen if each.by in scenario.verifiers), seen[0])
             yield f"{first.by} said {first.reason}, of the {first.owner}."
-    if alerts.looked and alerts.expected:
-        yield f"Every expected alert fired: {', '.join(alerts.expected)}."
+    judged = [name for name in alerts.expected if name not in alerts.not_judged]
+    if alerts.looked and judged:
+        yield f"Every expected alert fired: {', '.join(judged)}."
+    if alerts.not_judged:
+        yield f"Not judged, as it fired already before the first move: {', '.join(alerts.not_judged)}."
     if alerts.unexpected:
         yield f"Nobody expected {', '.join(alerts.unexpected)}."
 

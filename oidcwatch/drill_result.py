@@ -126,6 +126,10 @@ def _alerts(alerts: Alerts) -> Iterator[str]:
         return
     for name in ("expected", "fired", "missing", "unexpected"):
         yield f"alerts {name}: {', '.join(getattr(alerts, name)) or 'none'}"
+    if alerts.consequences:
+        yield f"alerts that follow from those expected, or disturbed nobody: {', '.join(alerts.consequences)}"
+    if alerts.not_judged:
+        yield f"alerts not judged, as they fired before the first move: {', '.join(alerts.not_judged)}"
 
 
 def _spans(record: Record) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from drills.history import Change, Trend, before, trend
-from drills.record import AlertSeen, Record, Verdict
+from drills.record import Alerts, AlertSeen, Record, Verdict
 from drills.report.figures import Figure, figures
 from drills.report.verifier_rows import VerifierRow, verifier_row
 from drills.report.words import (
@@ -169,10 +169,18 @@ def _alerts(record: Record) -> Iterator[AlertRow]:
     seen = {alert.name: alert for alert in alerts.seen}
     names = dict.fromkeys((*alerts.expected, *alerts.fired, *alerts.missing, *alerts.unexpected, *seen))
     for name in names if alerts.looked else ():
-        unexpected = name in alerts.unexpected or name not in alerts.expected
-        missing = name in alerts.missing or not (name in alerts.fired or name in seen)
-        state = "expected, did not fire" if missing else "fired, not expected" if unexpected else "fired, as expected"
-        yield _alert(record, name, state, not (missing or unexpected), seen.get(name))
+        yield _alert(record, name, *_state(alerts, name), seen.get(name))
+
+
+def _state(alerts: Alerts, name: str) -> tuple[str, bool]:
+    """What became of an alert, and whether that is well; as in the summary."""
+    if name in alerts.unexpected:
+        return "fired, not expected", False
+    if name in alerts.not_judged:
+        return "fired before the first move, not judged", True
+    if name in alerts.missing or name not in {*alerts.fired, *(each.name for each in alerts.seen)}:
+        return "expected, did not fire", False
+    return ("fired, as expected" if name in alerts.expected else "a consequence"), True
 
 
 def _alert(record: Record, name: str, state: str, well: bool, seen: AlertSeen | None) -> AlertRow:

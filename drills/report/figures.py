@@ -48,10 +48,10 @@ def _figures(record: Record) -> Iterator[Figure]:
         "from the first move until a probe saw it",
         None if detect is not None or moved is None else calm,
     )
-    page, looked = record.page_seconds, record.alerts.looked
+    looked = record.alerts.looked
     yield Figure(
         "Time to page",
-        "no page, as wanted" if looked and calm and page is None else _time(page, moved if looked else None),
+        _paged(record, moved),
         "from the first move until an alert paged" if looked else "nobody looked at alerts",
         None,
     )
@@ -61,6 +61,14 @@ def _figures(record: Record) -> Iterator[Figure]:
     name, note = _AGREED[record.judge]
     shown = f"{ok} of {all_}" if all_ else NOT_MEASURED
     yield Figure(name, shown, note, ok == all_ if all_ and record.judge is not Judge.DETECTED else None)
+
+
+def _paged(record: Record, moved: float | None) -> str:
+    if record.page_seconds is None and record.alerts.looked and record.judge is Judge.NO_IMPACT:
+        return "no page, as wanted"
+    if record.page_seconds is None and record.alerts.not_judged:
+        return "not judged"
+    return _time(record.page_seconds, moved if record.alerts.looked else None)
 
 
 def _recovery(record: Record) -> Figure:

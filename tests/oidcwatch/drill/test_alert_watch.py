@@ -38,7 +38,7 @@ RULES = {
                 {
                     "alert": "OidcJwksInvalid",
                     "expr": 'broken{kind="cause"} > 0',
-                    "labels": {"severity": "page"},
+                    "labels": {"severity": "page", "role": "cause", "area": "keys"},
                     "annotations": {"runbook_url": "https://runbooks.acme.example/OidcJwksInvalid"},
                 },
                 {"alert": "OidcProviderDown", "expr": 'broken{kind="consequence"} > 0', "labels": {"severity": "page"}},
@@ -171,8 +171,22 @@ def test_what_fires_is_seen_with_who_was_told_and_its_runbook(watched: Watched) 
     (seen,) = watched.until(lambda: [each for each in look.now() if each.notified])
 
     assert (seen.name, seen.severity) == ("OidcJwksInvalid", "page")
+    assert (seen.role, seen.area) == ("cause", "keys")
     assert seen.runbook == "https://runbooks.acme.example/OidcJwksInvalid"
     assert seen.at.tzinfo is UTC
+
+
+def test_an_alert_that_ended_and_fires_again_has_the_time_of_its_new_beginning(watched: Watched) -> None:
+    look, series = watched.look("again"), 'broken{kind="cause",issuer="again",drill="true"}'
+    watched.metrics.values[series] = 1
+    (first,) = watched.until(look.now)
+    watched.metrics.values[series] = 0
+    watched.until(lambda: not look.now())
+    watched.metrics.values[series] = 1
+
+    (second,) = watched.until(look.now)
+
+    assert second.at > first.at
 
 
 def test_alerts_of_another_issuer_and_of_real_runs_are_not_the_drills(watched: Watched) -> None:
@@ -318,3 +332,50 @@ def test_alerts_are_summed_up_against_what_was_expected() -> None:
     assert summary.fired == ("A", "B", "OidcDrillRunning", "OidcJwksInvalid")
     assert summary.missing == ("OidcRotationUnsafe",)
     assert summary.unexpected == ("A",)
+
+
+def in_an_outage(name: str, severity: str, role: str, area: str = "keys") -> AlertSeen:
+    return AlertSeen(name, datetime(2026, 3, 1, tzinfo=UTC), severity, True, "", role=role, area=area)
+
+
+OUTAGE = (
+    in_an_outage("OidcJwksUnavailable", "page", "cause"),
+    in_an_outage("OidcJwksFetchBurnFast", "page", "symptom"),
+    in_an_outage("OidcIdpAvailabilityBurnEscalation", "page", "symptom", "provider"),
+    in_an_outage("OidcIdpAvailabilityRegion", "ticket", "region", "provider"),
+    in_an_outage("OidcJwksFetchBudget10", "ticket", "budget"),
+    in_an_outage("OidcJwksStale", "ticket", "cause"),
+)
+
+
+def test_what_users_feel_of_an_expected_cause_is_a_consequence_of_it() -> None:
+    summary = summarise({"OidcJwksUnavailable"}, OUTAGE, agents=False, alertmanager=True)
+
+    assert summary.unexpected == ()
+    assert summary.consequences == tuple(sorted(each.name for each in OUTAGE[1:]))
+
+
+def test_another_cause_that_pages_is_no_consequence() -> None:
+    other = in_an_outage("OidcJwksInvalid", "page", "cause")
+    secret = in_an_outage("OidcAuditMissing", "ticket", "cause", "security")
+
+    summary = summarise({"OidcJwksUnavailable"}, (*OUTAGE, other, secret), agents=False, alertmanager=True)
+
+    assert summary.unexpected == ("OidcAuditMissing", "OidcJwksInvalid")
+
+
+def test_where_no_alert_is_expected_what_users_feel_is_not_either() -> None:
+    summary = summarise((), OUTAGE[1:2], agents=True, alertmanager=False)
+
+    assert summary.unexpected == ("OidcJwksFetchBurnFast",)
+    assert summary.consequences == ()
+
+
+def test_an_expected_alert_that_fired_before_the_first_move_is_neither_missing_nor_evidence() -> None:
+    summary = summarise(
+        {"OidcJwksUnavailable", "OidcJwksStale"}, OUTAGE[:1], before=("OidcJwksStale",), agents=False, alertmanager=True
+    )
+
+    assert summary.not_judged == ("OidcJwksStale",)
+    assert summary.missing == ()
+    assert summary.fired == ("OidcJwksUnavailable",)
