@@ -189,7 +189,7 @@ KEYS: tuple[ProtocolCheck[JwksAnswer], ...] = (
     ProtocolCheck("ROT-20", _F, _INVALID, "no key is shared with another issuer", "RFC 8725 §3.8", _shared, tolerated=True),
     # What one answer shows comes first; then what differs from the last set, which several samples may contradict.
     ProtocolCheck("ROT-02", _F, _INVALID, "a kid names one key for ever", "RFC 7517 §4.5; RFC 7638", _kid_reuse),
-    ProtocolCheck("ROT-09", _F, Reason.JWKS_INCONSISTENT, "samples, addresses and regions agree", "OIDC Core §10.1.1", jwks_delivery.agreement),
+    ProtocolCheck("ROT-09", _F, Reason.JWKS_INCONSISTENT, "samples, and the regions and addresses of one agent, agree", "OIDC Core §10.1.1", jwks_delivery.agreement),
     ProtocolCheck("ROT-07", _F, _UNSAFE, "not every key is replaced at once", "OIDC Core §10.1.1", _replaced),
     ProtocolCheck("ROT-08", _W, _UNSAFE, "cacheable, and not for too long", "RFC 9111 §5.2; OIDC Core §10.1.1", jwks_delivery.caching, tolerated=True),
 )  # fmt: skip
