@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import signal
@@ -95,6 +96,37 @@ def test_a_drill_that_waits_for_a_person_ends_when_it_is_interrupted(configured:
 
     assert code == Ending.ABORTED, drill.told()
     assert "Aborted: it was stopped while a token that is signed with a published key other than" in out
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("answer", [b"n\n", b"\x03", b"\x04"], ids=["no", "Ctrl-C", "end of input"])
+def test_a_question_that_nobody_says_yes_to_begins_no_drill(configured: Any, on_terminal: Any, answer: bytes) -> None:
+    process, person = on_terminal("run", "early-removal", "--issuer", "staging", *SHORT)
+    shown = _until_shown(person, b"Go on?")
+
+    os.write(person, answer)
+    code = process.wait(SECONDS)
+    shown += _rest(person)
+
+    assert code == Ending.NOT_RUN, shown
+    assert b"oidcwatch: nothing was changed" in shown
+    assert not configured.kept.exists()
+
+
+def _until_shown(terminal: int, text: bytes) -> bytes:
+    shown = b""
+    while text not in shown:
+        shown += os.read(terminal, 4096)
+    return shown
+
+
+def _rest(terminal: int) -> bytes:
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux: the end of a terminal
+        while block := os.read(terminal, 4096):
+            shown += block
+    os.close(terminal)
+    return shown
 
 
 class Rules:
