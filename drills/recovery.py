@@ -40,11 +40,18 @@ def recover(run: Running) -> None:
         keeps = _lasts(run)
     if not keeps:
         _undo(Leftover(plan.journal, plan.driver, plan.outside), run.before, run.old_kid)
-        run.event(EventKind.MOVE, "rolled back: the provider is as it was before")
+        run.event(EventKind.MOVE, f"rolled back: {_how(read_log(plan.journal.folder))}")
         _heal(run)
         if not run.stop.is_set():
             run.wait(_patience(run), lambda: _well(run), abortable=False)
     _clean(run, keep_new=keeps)
+
+
+def _how(log: Log) -> str:
+    """In what way the provider was brought back."""
+    if log.uncleaned:
+        return "the key from before signs again; the drill's own is still published"
+    return "the provider is as it was before"
 
 
 def _heal(run: Running) -> None:
@@ -230,6 +237,8 @@ def _clean(run: Running, *, keep_new: bool) -> None:
     if not keep_new and not plan.forgets_at_once:
         left = _due(written) - time.time()
         if left > _BRIEF or run.wait(max(0.0, left), run.stop.is_set, abortable=False):
+            until = f"{datetime.fromtimestamp(_due(written), UTC):%Y-%m-%d %H:%M} UTC"
+            run.event(EventKind.NOTE, f"the drill's key stays published until {until}, when its last token has expired")
             return
     leftover = Leftover(plan.journal, plan.driver, plan.outside)
     try:
@@ -238,6 +247,9 @@ def _clean(run: Running, *, keep_new: bool) -> None:
         raise
     except Exception as error:  # noqa: BLE001 - it is published without signing, and `settle` removes it later
         run.event(EventKind.NOTE, f"the drill's leftovers were not removed: {ended(error)}")
+    else:
+        whose = "the old" if keep_new else "the drill's"
+        run.event(EventKind.MOVE, f"{whose} key has left the key set")
 
 
 def _due(log: Log) -> float:
