@@ -82,9 +82,9 @@ class AdminApi:
             auth = httpx.BasicAuth(quote(self.admin.client_id, safe=""), quote(self._secret(), safe=""))
             status, document = self._send("POST", url, auth=auth, data={"grant_type": "client_credentials"})
             if status != httpx.codes.OK or not isinstance(document, dict) or "access_token" not in document:
+                where = f"{self.admin.client_id} in the realm {self.admin.realm} of {self.admin.url}"
                 raise DriverFailed(
-                    f"Keycloak gave no token to {self.admin.client_id}: HTTP {status}{_detail(document)}; check "
-                    "drill.provider.client_id and secret, and that the client has a service account"
+                    f"Keycloak gave no token to {where}: HTTP {status}{_detail(document)}; {_wrong(status)}"
                 )
             self._token = str(document["access_token"])
             self._expires = time.monotonic() + float(document.get("expires_in", 0)) - _EARLY
@@ -119,6 +119,13 @@ class AdminApi:
 
 async def _read(secrets: Secrets, admin: KeycloakAdmin) -> str:
     return await secrets(admin.secret)
+
+
+def _wrong(status: int) -> str:
+    """What to look at when there is no token."""
+    if status == httpx.codes.NOT_FOUND:
+        return "check drill.provider.realm and url"
+    return "check drill.provider.client_id, secret and realm, and that the client has a service account"
 
 
 def _detail(document: Any) -> str:
