@@ -53,9 +53,7 @@ class Entry(StrEnum):
     """The drill has its verdict."""
 
 
-_OF_OTHERS = frozenset(
-    {Entry.EVENT, Entry.CHECKED, Entry.RESTORED, Entry.AGENTS_TOLD, Entry.AGENTS_FREED, Entry.ENDED}
-)
+_OF_OTHERS = frozenset({Entry.EVENT, Entry.CHECKED, Entry.RESTORED, Entry.AGENTS_TOLD, Entry.AGENTS_FREED, Entry.ENDED})
 """Entries with texts of providers, commands and servers, which may quote what they were sent."""
 
 

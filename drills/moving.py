@@ -22,7 +22,8 @@ from drills.scenario import SLOW_SECONDS, Action, Generation, Hold, Judge, Measu
 from drills.verifiers import Verifier
 
 ROW = TypeAdapter(Verifier)
-_SETTLE = 3  # polls before the first move: the curves begin with what is normal
+SETTLE = 3
+"""Polls before the first move: the curves begin with what is normal."""
 _AFTER = 5  # polls beyond the last thing that is predicted, to see that it lasts
 _A_WHILE = 60.0  # seconds
 _RESIGN = frozenset({Action.ACTIVATE, Action.ROTATE, Action.REPLACE})
@@ -53,7 +54,8 @@ def foresee(run: Running) -> None:
 def move_and_observe(run: Running, before: Snapshot) -> None:
     """The phases `inject` and `observe`. Raises Ended, DriverFailed and what the provider provokes."""
     run.enter(Phase.INJECT)
-    run.wait(_SETTLE * run.plan.poll)
+    run.renew_old()  # the preflight may have taken long, and from the first move on there is no other
+    run.wait(SETTLE * run.plan.poll)
     run.look()
     run.plan.journal.write(Entry.FIRING, names=sorted(run.firing_before))
     for number, move in enumerate(run.plan.scenario.moves, 1):
@@ -93,14 +95,27 @@ def _start_clock(run: Running, move: Move, measure: Measure, now: Observed) -> N
     A provider may take seconds to make a key.
     """
     run.clock = time.time()
-    fetched = run.fleet.warmed if run.fleet else {}
-    run.expected = {
-        row.name: _expectation(run, row, max(0.0, run.clock - fetched[row.name]), move, measure, now)
-        for row in run.rows
-    }
+    run.expected = _expectations(run, move, measure, now)
     run.window = _window(run)
     _write_prediction(run, now, run.expected)
-    run.plan.journal.write(Entry.CLOCK, measure=measure, started=run.clock)
+    ends = run.old.expires if run.old and math.isfinite(run.old.expires) else None
+    run.plan.journal.write(Entry.CLOCK, measure=measure, started=run.clock, old_token_ends=ends)
+
+
+def shown_by_old_tokens(run: Running) -> Mapping[str, Expected]:
+    """What would be seen of each verifier if the clock started now; empty where new tokens show it, or nothing does."""
+    for move in run.plan.scenario.moves:
+        if move.starts in (Measure.REJECT, Measure.OUTAGE):
+            return _expectations(run, move, move.starts, _seen(run, move))
+    return {}
+
+
+def _expectations(run: Running, move: Move, measure: Measure, now: Observed) -> Mapping[str, Expected]:
+    fetched = run.fleet.warmed if run.fleet else {}
+    clock = run.clock or time.time()
+    return {
+        row.name: _expectation(run, row, max(0.0, clock - fetched[row.name]), move, measure, now) for row in run.rows
+    }
 
 
 def _hold(run: Running, move: Move) -> None:

@@ -10,14 +10,15 @@ from dataclasses import asdict
 from drills.driver import DriverFailed, Ready
 from drills.fleet import start_fleet
 from drills.journal import Entry, is_running, unfinished_in
-from drills.moving import adoption, predictions
+from drills.moving import SETTLE, adoption, predictions, shown_by_old_tokens
 from drills.outside import signs_with_published_key
 from drills.plan import NotReady
 from drills.prediction import Prediction
 from drills.prediction_rotation import needed_lead
 from drills.record import Checked, EventKind
 from drills.running import Running
-from drills.scenario import Hold
+from drills.scenario import Hold, Judge
+from drills.token import TOKEN_SPARE
 from drills.watch import Watch
 from probes.classify import classify
 
@@ -29,7 +30,7 @@ def preflight(run: Running, parts: ExitStack, watch: Watch) -> None:
     """Starts the verifiers, which end with `parts`. Raises NotReady with everything that was looked at."""
     checks = [*_provider(run), *_others(run)]
     if all(check.ok for check in checks):
-        checks += [*_tokens(run), *_verifiers(run, parts), *_lead(run), *_probes(watch), *_users(run)]
+        checks += [*_tokens(run), *_verifiers(run, parts), *_life(run), *_lead(run), *_probes(watch), *_users(run)]
     if all(check.ok for check in checks):
         checks += [*_earlier_alerts(run), *_agents(run)]
     run.plan.journal.write(Entry.CHECKED, checks=[asdict(check) for check in checks])
@@ -103,6 +104,23 @@ def _verifiers(run: Running, parts: ExitStack) -> Iterator[Checked]:
         yield Checked(name, verdict.ok, text)
 
 
+def _life(run: Running) -> Iterator[Checked]:
+    """While another key signs there is no new token of the old one: what takes longer than one lives is not seen."""
+    plan = run.plan
+    if run.fleet is None or plan.scenario.judge is not Judge.AS_PREDICTED:
+        return
+    seen_for = run.life - TOKEN_SPARE - SETTLE * plan.poll
+    expected = shown_by_old_tokens(run)
+    needs = {name: each.seconds + each.waits for name, each in expected.items() if each.seconds is not None}
+    cut = [f"{name} ({need:.0f} s)" for name, need in needs.items() if seen_for < need <= plan.longest]
+    if cut:
+        unseen = sum(need > min(seen_for, plan.longest) for need in needs.values())
+        text = f"tokens live for {run.life:.0f} s, which is too short to see what is predicted of {', '.join(cut)}"
+        yield Checked(
+            "token's life", unseen < len(expected), f"{text}: let them live longer, or shorten its times (--ttl, --cooldown)"
+        )
+
+
 def _lead(run: Running) -> Iterator[Checked]:
     """A key is to be announced for as long as the slowest verifier needs, or the rotation is no routine one."""
     if run.fleet is None or not any(move.hold is Hold.ADOPTED for move in run.plan.scenario.moves):
@@ -146,7 +164,8 @@ def _earlier_alerts(run: Running) -> Iterator[Checked]:
     run.say()
     run.wait(patience, lambda: run.stop.is_set() or not expected & run.firing_before, abortable=False)
     left = ", ".join(sorted(expected & run.firing_before))
-    yield Checked("expected alerts", True, f"{left} still fires from before, and is not judged" if left else "are quiet")
+    text = f"{left} still fires from before, and is not judged" if left else "are quiet"
+    yield Checked("expected alerts", True, text)
 
 
 def _agents(run: Running) -> tuple[Checked, ...]:

@@ -42,6 +42,9 @@ def recover(run: Running) -> None:
         _undo(Leftover(plan.journal, plan.driver, plan.outside), run.before, run.old_kid)
         run.event(EventKind.MOVE, f"rolled back: {_how(read_log(plan.journal.folder))}")
         _heal(run)
+        run.restored = True
+        if Generation.OLD in plan.scenario.polls:
+            run.renew_old()
         if not run.stop.is_set():
             run.wait(_patience(run), lambda: _well(run), abortable=False)
     _clean(run, keep_new=keeps)

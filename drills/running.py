@@ -78,6 +78,8 @@ class Running:
     """POSIX time at which the first move was begun."""
     latest_move: float = 0.0
     """POSIX time at which the latest one was made."""
+    restored: bool = False
+    """Whether the key from before signs again, so that there are new tokens of it."""
     hurt: str = ""
     """Which verifier refused a valid token in a drill that must disturb nobody."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -88,6 +90,7 @@ class Running:
     _told: float = 0.0
     _looked: float = 0.0
     _renewed: float = 0.0
+    _renewed_old: float = 0.0
     _unwritten: str = ""
 
     @property
@@ -199,6 +202,17 @@ class Running:
             self.last_of_old = max(self.last_of_old, token.expires)
         return token
 
+    def renew_old(self) -> None:
+        """A new token in place of the old one, where its key signs: one that has expired says nothing of anybody."""
+        self._renewed_old = time.time()
+        try:
+            token = self.mint()
+        except Exception as error:  # noqa: BLE001 - whatever the provider does to us in a drill is what it is for
+            self.event(EventKind.NOTE, f"no new token of the old key: {classify(error).reason}")
+            return
+        if self.old is None or token.kid == self.old.kid:
+            self.old = token
+
     def renew(self) -> None:
         """A new token in place of the newest one; none while the provider gives none, and soon another try."""
         again = self.new is None and self._renewed > (self.moved or 0.0)
@@ -235,6 +249,7 @@ class Running:
         """What has to be done all the time."""
         now = time.monotonic()
         self._keep_new_token()
+        self._keep_old_token()
         self._ask_why()
         if abortable and (problem := self._unwritten or self.hurt):
             raise Ended(problem)
@@ -253,6 +268,11 @@ class Running:
         missing = self.new is None and self._renewed > self.moved and time.time() - self._renewed > _RETRY
         if missing or (self.new is not None and self.new.stale):
             self.renew()
+
+    def _keep_old_token(self) -> None:
+        again = time.time() - self._renewed_old > _RETRY
+        if Generation.OLD in self.plan.scenario.polls and self.restored and again and self.old and self.old.stale:
+            self.renew_old()
 
     def _ask_why(self) -> None:
         """Compares a verifier's refusal with our own judgement of the same token, once for each verifier and token."""

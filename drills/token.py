@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-_SPARE = 2.0  # seconds before `exp` from which a token proves nothing any more
+TOKEN_SPARE = 2.0
+"""Seconds before `exp` from which a token proves nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +26,4 @@ class Token:
     @property
     def spent(self) -> bool:
         """Whether a refusal of it would only mean that it has expired."""
-        return time.time() > self.expires - _SPARE
+        return time.time() > self.expires - TOKEN_SPARE
