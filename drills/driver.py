@@ -47,7 +47,7 @@ class Driver(Protocol):
         """The state before the drill: which key signs, which are published, what is switched on."""
 
     def do(self, move: Move, before: Snapshot) -> None:
-        """Make the move. `before` is the snapshot of this drill."""
+        """Make the move. `before` is the snapshot of this drill. What can be seen of it is looked for from outside."""
 
     def restore(self, before: Snapshot) -> None:
         """The key that signed before signs again and is published, every fault is gone. Keys of the drill may stay

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import ExitStack
 
 from drills.assemble import record_of
 from drills.journal import Entry, read_log
 from drills.moving import foresee, move_and_observe
+from drills.outside import signs_with_published_key
 from drills.plan import Plan
 from drills.preflight import preflight
 from drills.progress import Tell
 from drills.record import Phase, Record
-from drills.recovery import ended, free_agents, recover
+from drills.recovery import NotRestored, ended, free_agents, recover
 from drills.running import Running
 from drills.watch import watching
+
+_PAUSE = 1.0  # seconds between two looks at a provider that is to be as before
 
 
 def run_drill(plan: Plan, tell: Tell, stop: threading.Event) -> Record:
@@ -75,8 +79,31 @@ def _drill(run: Running, parts: ExitStack) -> None:
     finally:
         try:
             recover(run)
+            _stays_restored(run)
         finally:
             free_agents(plan.journal, plan.tell_agents)
+
+
+def _stays_restored(run: Running) -> None:
+    """Another drill, of another machine, or a person may have rotated since the rollback. Raises NotRestored."""
+    journal, deadline = run.plan.journal, time.monotonic() + run.plan.patience
+    if not run.old_kid or read_log(journal.folder).last(Entry.RESTORED) is None:
+        return
+    while True:
+        try:
+            well, said = signs_with_published_key(run.plan.outside, run.old_kid)
+        except Exception as error:  # noqa: BLE001 - the provider may be in any state
+            well, said = False, ended(error)
+        if well:
+            return
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(_PAUSE)
+    journal.write(Entry.RESTORING)
+    raise NotRestored(
+        f"the provider was brought back, but is not as it was before: {said}. Somebody else may have rotated meanwhile; "
+        f"if not: oidcwatch drill abort {journal.id}"
+    )
 
 
 def _open(run: Running) -> None:

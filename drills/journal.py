@@ -201,9 +201,11 @@ class Log:
     @property
     def touched(self) -> bool:
         """Whether the provider may be other than before: a move was begun, and nothing has undone it."""
-        moves = self.last(Entry.MOVING)
+        moves, again = self.last(Entry.MOVING), self.last(Entry.RESTORING)
         done = self.last(Entry.RESTORED) or self.last(Entry.CLEANED)
-        return moves is not None and (done is None or done.at < moves.at)
+        if moves is None or done is None:
+            return moves is not None
+        return done.at < (max(moves.at, again.at) if again else moves.at)
 
     @property
     def agents_told(self) -> bool:

@@ -60,6 +60,8 @@ class Plan:
     watch: float = 5.0
     """Between two rounds of the probes."""
     longest: float = LONGEST
+    patience: float = 30.0
+    """Within which what the driver has done must be seen from outside."""
     shorten: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """`ttl` and `cooldown` that verifiers are given through their own settings, where they have such."""
     emulate: frozenset[str] = frozenset()

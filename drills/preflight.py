@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 
+from drills.claim import claimed
 from drills.driver import DriverFailed, Ready
 from drills.fleet import start_fleet
-from drills.journal import Entry, is_running, unfinished_in
+from drills.journal import DrillOpen, Entry, is_running, unfinished_in
 from drills.moving import SETTLE, adoption, predictions, shown_by_old_tokens
 from drills.outside import signs_with_published_key
 from drills.plan import NotReady
@@ -28,7 +29,7 @@ _CALM = 300.0  # seconds that alerts of an earlier drill are waited for: most of
 
 def preflight(run: Running, parts: ExitStack, watch: Watch) -> None:
     """Starts the verifiers, which end with `parts`. Raises NotReady with everything that was looked at."""
-    checks = [*_provider(run), *_others(run)]
+    checks = [*_provider(run), *_others(run, parts)]
     if all(check.ok for check in checks):
         checks += [*_tokens(run), *_verifiers(run, parts), *_life(run), *_lead(run), *_probes(watch), *_users(run)]
     if all(check.ok for check in checks):
@@ -52,8 +53,20 @@ def _signing(run: Running) -> Ready:
     return Ready("signing key", ok, text)
 
 
-def _others(run: Running) -> Iterator[Checked]:
-    """One drill at a time on one issuer: two would undo each other's moves."""
+def _others(run: Running, parts: ExitStack) -> tuple[Checked, ...]:
+    """One drill at a time on one issuer: two would undo each other's moves. It is held until `parts` end."""
+    plan, here = run.plan, tuple(_open_here(run))
+    if here:
+        return here
+    try:
+        parts.enter_context(claimed(plan.target.issuer.url, plan.journal.folder, plan.environ))
+    except DrillOpen as error:
+        return (Checked("other drills", False, str(error)),)
+    return ()
+
+
+def _open_here(run: Running) -> Iterator[Checked]:
+    """Those in the same folder; one that was cut short holds nothing."""
     journal = run.plan.journal
     for log in unfinished_in(journal.folder.parent):
         if log.id == journal.id or log.opened.get("url") != run.plan.target.issuer.url:

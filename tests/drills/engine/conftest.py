@@ -17,13 +17,13 @@ import pytest
 from drills.driver import Driver, Snapshot
 from drills.drivers import driver_for
 from drills.engine import run_drill
-from drills.journal import Journal, Log, read_log
+from drills.journal import Entry, Journal, Log, read_log
 from drills.lab import Lab, start_sandbox_lab
 from drills.outside import Outside, kid_of, look_from_outside
 from drills.plan import Plan
 from drills.progress import Progress
 from drills.record import Record
-from drills.scenario import Scenario
+from drills.scenario import Action, Move, Scenario
 from drills.target import SandboxControl
 from drills.verifiers import verifiers
 from probes.http import make_http
@@ -56,6 +56,62 @@ class Forgetful:
         """Nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A driver that says of some moves that it has made them, and has not."""
+
+    driver: Driver
+    idles: frozenset[Action]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.driver, name)
+
+    def do(self, move: Move, before: Snapshot) -> None:
+        """What it is not idle in."""
+        if move.action not in self.idles:
+            self.driver.do(move, before)
+
+
+@dataclass(slots=True)
+class Late:
+    """A driver of a provider whose keys come a moment after it was told to make them."""
+
+    driver: Driver
+    seconds: float
+    hand: threading.Timer | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.driver, name)
+
+    def do(self, move: Move, before: Snapshot) -> None:
+        """Later."""
+        self.hand = threading.Timer(self.seconds, self.driver.do, (move, before))
+        self.hand.start()
+
+    def restore(self, before: Snapshot) -> None:
+        """After what is still to come."""
+        if self.hand is not None:
+            self.hand.join()
+        self.driver.restore(before)
+
+
+@dataclass(frozen=True, slots=True)
+class Meddled:
+    """A journal; as soon as it says that the provider was restored, somebody else rotates that."""
+
+    journal: Journal
+    control: Control
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.journal, name)
+
+    def write(self, entry: Entry, **said: Any) -> None:
+        """And then the other's move."""
+        self.journal.write(entry, **said)
+        if entry is Entry.RESTORED:
+            self.control.rotate("overlap", alg="RS256")
+
+
 @dataclass(slots=True)
 class Range:
     """A provider to drill on. `run` starts one drill and waits for its end."""
@@ -68,6 +124,7 @@ class Range:
         """With short times and everything emulated, unless `options` say otherwise."""
         rows = verifiers()
         defaults: dict[str, Any] = {
+            "driver": self.driver(),
             "poll": 0.25,
             "watch": 1.0,
             "longest": 30.0,
@@ -78,7 +135,6 @@ class Range:
         return Plan(
             scenario=scenario,
             target=self.lab.target,
-            driver=self.driver(),
             outside=self.outside,
             http=self.outside.http,
             secrets=self.outside.secrets,
@@ -110,6 +166,18 @@ class Range:
     def forgetful(self, driver: Driver) -> Forgetful:
         """The same without a rollback."""
         return Forgetful(driver)
+
+    def idle(self, *actions: Action) -> Driver:
+        """One that makes none of these moves, and all others."""
+        return Idle(self.driver(), frozenset(actions))
+
+    def late(self, seconds: float) -> Driver:
+        """One whose moves come about later than it says."""
+        return Late(self.driver(), seconds)
+
+    def meddled(self, journal: Journal) -> Meddled:
+        """The same, on a provider that is rotated by somebody else after the rollback."""
+        return Meddled(journal, self.control)
 
     def kill_canaries(self) -> None:
         """Every child of this process that is a canary written in Go."""
