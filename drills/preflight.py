@@ -129,9 +129,8 @@ def _life(run: Running) -> Iterator[Checked]:
     if cut:
         unseen = sum(need > min(seen_for, plan.longest) for need in needs.values())
         text = f"tokens live for {run.life:.0f} s, which is too short to see what is predicted of {', '.join(cut)}"
-        yield Checked(
-            "token's life", unseen < len(expected), f"{text}: let them live longer, or shorten its times (--ttl, --cooldown)"
-        )
+        text = f"{text}: let them live longer, or shorten its times (--ttl, --cooldown)"
+        yield Checked("token's life", unseen < len(expected), text)
 
 
 def _lead(run: Running) -> Iterator[Checked]:
