@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from drills.curve import observed, points, recovered, refusals
 from drills.expectation import Expected
 from drills.follow_ups import follow_ups, runbook_steps
 from drills.journal import Entry, Line, Log
-from drills.judgement import judge
+from drills.judgement import Judgement, judge
 from drills.moving import ROW
 from drills.prediction import Bound, flushes
 from drills.record import (
@@ -25,9 +26,10 @@ from drills.record import (
     Times,
     VerifierRecord,
 )
+from drills.report.words import ASKED
 from drills.scenario import Generation, Judge, Measure, Scenario
 from drills.subject import Kind, Sample
-from drills.verdict import verdict_of
+from drills.verdict import out_at_last, verdict_of
 from drills.verifiers import Verifier
 
 _LATENCY = 1.0  # seconds that an answer and the fetch for it may take beside the time between two questions
@@ -67,7 +69,7 @@ def record_of(log: Log, scenario: Scenario) -> Record:
         alerts=alerts,
         detect_seconds=_since(begun, (each.at for each in detected if each.expected)),
         page_seconds=_since(begun, (each.at for each in alerts.seen if each.severity == "page")),
-        recover_seconds=max((each.recovered for each in verifiers if each.recovered is not None), default=None),
+        recover_seconds=_recover_seconds(verifiers),
         runbook=runbook_steps(log, alerts),
         follow_ups=follow_ups(log, scenario, verifiers, detected, alerts),
     )
@@ -80,16 +82,18 @@ def _verifier(log: Log, scenario: Scenario, said: Mapping[str, Any]) -> Verifier
     came = observed(measured, measure, clock) if measure and clock is not None else None
     bounds = Times(**said["bounds"])
     expected = Expected(said["expected"], said["why"], said["known"])
-    ok, text = True, "it was watched, nothing is predicted for it"
+    judged = Judgement(True, "it was watched, nothing is predicted for it")
     if measure is not None and clock is not None:
         bound = Bound(bounds.of(measure), said["whys"][measure], said["known"])
-        ok, text = judge(
+        judged = judge(
             expected, bound, came, measure=measure, poll=float(log.opened["poll"]),
-            window=_window(measured, clock), latency=_LATENCY, row=row, kind=Kind(said["kind"]),
+            window=_window(measured, measure, clock), life=_life(log), latency=_LATENCY, row=row, kind=Kind(said["kind"]),
         )  # fmt: skip
-        ok = ok or scenario.judge is Judge.DETECTED  # what is done to the key set there is more than its row knows of
-        if ok and _flushed(log) is not None:
-            ok, text = _after_flush(log, row, samples, text)
+        if scenario.judge is Judge.DETECTED:  # what is done to the key set there is more than its row knows of
+            judged = replace(judged, ok=True)
+        if _flushed(log) is not None and (judged.ok or not judged.watched):
+            judged = _after_flush(log, row, samples, judged)
+    out = bool(out_at_last(log, scenario, row.name)) or any(not sample.answered for sample in samples[-1:])
     zero = clock if clock is not None else log.lines[0].at.timestamp()
     return VerifierRecord(
         name=row.name,
@@ -99,35 +103,49 @@ def _verifier(log: Log, scenario: Scenario, said: Mapping[str, Any]) -> Verifier
         predicted=_times(measure, expected.seconds),
         bounds=bounds,
         observed=_times(measure, came),
-        ok=ok,
-        said=text,
+        ok=judged.ok,
+        said=judged.said,
         why=expected.why or _whys(said, measure),
         known=expected.known,
-        recovered=_recovered(log, scenario, samples),
+        watched=judged.watched,
+        recovered=_recovered(log, scenario, samples, out=out),
+        out=out,
         refusals=refusals(samples),
         curve=points(samples, zero),
     )
 
 
-def _recovered(log: Log, scenario: Scenario, samples: Sequence[Sample]) -> float | None:
+def _recovered(log: Log, scenario: Scenario, samples: Sequence[Sample], *, out: bool) -> float | None:
     healed = _healed(log)
-    if healed is None:
+    if healed is None or out:
         return None
     gone = scenario.keeps and log.last(Entry.RESTORED) is None
     return recovered([sample for sample in samples if not gone or sample.generation is Generation.NEW], healed)
 
 
-def _after_flush(log: Log, row: Verifier, samples: Sequence[Sample], text: str) -> tuple[bool, str]:
-    """The judgement, with what a token of the new key did to the removed one."""
+def _recover_seconds(verifiers: Sequence[VerifierRecord]) -> float | None:
+    """Of the slowest; None when one of them did not recover at all."""
+    if any(each.out for each in verifiers):
+        return None
+    return max((each.recovered for each in verifiers if each.recovered is not None), default=None)
+
+
+def _after_flush(log: Log, row: Verifier, samples: Sequence[Sample], judged: Judgement) -> Judgement:
+    """The judgement, with what a token of the new key did to the removed one.
+
+    Whether that ends a key is what such a drill shows: it need not be watched until the key ends by itself.
+    """
     flushed = _flushed(log) or 0.0
     after = [each for each in samples if each.generation is Generation.OLD and each.at > flushed]
     if not after:
-        return False, f"{text}; what a token of the new key does was not seen, as the old one had expired"
+        said = f"{judged.said}; what a token of the new key does was not seen, as the old one had expired"
+        return replace(judged, ok=False, said=said)
     if not after[-1].ok:
         refused = next(each for each in after if not each.ok)
-        return True, f"{text}; it refused the old key {refused.at - flushed:.1f} s after a token of the new one"
-    said = f"{text}; it accepts the old key even after a token of the new one"
-    return not flushes(row), said
+        said = f"{judged.said}; it refused the old key {refused.at - flushed:.1f} s after a token of the new one"
+        return replace(judged, ok=True, said=said)
+    said = f"{judged.said}; it accepts the old key even after a token of the new one"
+    return replace(judged, ok=judged.ok and not flushes(row), said=said)
 
 
 def _times(measure: Measure | None, seconds: float | None) -> Times:
@@ -143,8 +161,14 @@ def _until(samples: Sequence[Sample], end: float | None) -> list[Sample]:
     return [sample for sample in samples if end is None or sample.at + sample.seconds <= end]
 
 
-def _window(samples: Sequence[Sample], clock: float) -> float:
-    return max((sample.at for sample in samples), default=clock) - clock
+def _window(samples: Sequence[Sample], measure: Measure, clock: float) -> float:
+    """Until when it was asked about the token that shows it: an old one may expire long before the end."""
+    return max((sample.at for sample in samples if sample.generation is ASKED[measure]), default=clock) - clock
+
+
+def _life(log: Log) -> float:
+    moved = log.all(Entry.MOVING)
+    return float(moved[0].said["life"]) if moved else 0.0
 
 
 def _clock(log: Log) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from drills.curve import observed
@@ -10,7 +10,10 @@ from drills.emulated_cache import EmulatedCache, Fetch, Served
 from drills.prediction import Bound, Observed, Outage, flushes, longest_fetch, predict
 from drills.scenario import Generation, Measure
 from drills.subject import Sample
-from drills.verifiers import Verifier
+from drills.verifiers import Verifier, Word
+
+_BEYOND = 1000
+"""Rounds in which what lies beyond the window is looked for, before it is looked at closely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Expected:
     """What will be seen of one verifier."""
 
     seconds: float | None
-    """None: not within the window, or (not `known`) nobody knows."""
+    """May be longer than the window. None: never, or (not `known`) nobody knows."""
     why: str
     known: bool = True
     waits: float = 0.0
@@ -51,13 +54,12 @@ class Expected:
 def expect(row: Verifier, scene: Scene) -> Expected:
     """The time that `drills.curve.observed` will give for this row, within one poll."""
     bound = bound_of(row, scene)
-    seconds = observed(_samples(row, scene), scene.measure, 0.0)
+    seconds = _comes(row, scene, bound)
     # A new token that flushes the removed key does so whatever else is not known of the row.
     if not bound.known and (seconds is None or scene.measure is not Measure.REJECT):
         return Expected(None, bound.why, known=False)
     if seconds is None:
-        within = bound.seconds is not None
-        return Expected(None, f"not within {scene.window:g} s: {bound.why}" if within else bound.why)
+        return Expected(None, bound.why)
     if _flushed(row, scene, bound, seconds):
         return Expected(seconds, "a token of the new key makes it fetch a set that no longer holds the old one")
     why = f"{bound.why}; its last fetch was {scene.warmed:.0f} s before"
@@ -80,12 +82,36 @@ _AFTER = {
 }
 
 
-def _samples(row: Verifier, scene: Scene) -> Iterator[Sample]:
+def _comes(row: Verifier, scene: Scene, bound: Bound) -> float | None:
+    """Asked every poll within the window, and until the questions themselves can make it fetch no more.
+
+    What comes after that comes by its own time, up to a week later: it is looked for coarsely first, and then closely.
+    """
+    asks = max(scene.window, 0.0 if isinstance(row.cooldown, Word) else row.cooldown)
+    polled = _moments(0.0, asks, scene.poll)
+    came = observed(_samples(row, scene, polled), scene.measure, 0.0)
+    last = bound.seconds or 0.0
+    if came is not None or last <= asks:
+        return came
+    step = max(scene.poll, (last - asks) / _BEYOND)
+    coarse = _moments(asks + step, last + 2 * step, step)
+    came = observed(_samples(row, scene, (*polled, *coarse)), scene.measure, 0.0)
+    if came is None or step == scene.poll:
+        return came
+    before = [moment for moment in coarse if moment < came]
+    close = _moments(came - step + scene.poll, came, scene.poll)
+    return observed(_samples(row, scene, (*polled, *before, *close, came)), scene.measure, 0.0)
+
+
+def _moments(first: float, last: float, step: float) -> Sequence[float]:
+    return [first + number * step for number in range(int((last - first) / step) + 1)]
+
+
+def _samples(row: Verifier, scene: Scene, moments: Sequence[float]) -> Iterator[Sample]:
     cache: EmulatedCache[bool] = EmulatedCache(row)
     fetch = _endpoint(row, scene)
     cache.find(Generation.OLD, -scene.warmed, fetch)
-    for tick in range(int(scene.window / scene.poll) + 1):
-        now = tick * scene.poll
+    for now in moments:
         for generation in Generation:  # the old one first, as a fleet asks
             if generation in scene.polls:
                 found = cache.find(generation, now, fetch)

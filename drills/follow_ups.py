@@ -62,11 +62,14 @@ def _of_provider(log: Log) -> Iterator[str]:
 def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord], flushable: frozenset[str]) -> Iterator[str]:
     measure = scenario.measures
     for each in verifiers:
-        if measure is Measure.ACCEPT and each.observed.accept is None:
+        never = measure is not None and each.observed.of(measure) is None and each.bounds.of(measure) is None
+        if measure is Measure.ACCEPT and never:
             yield f"Restart {each.name} before a new key signs, or make it fetch the key set again."
-        elif measure is Measure.REJECT and each.observed.reject is None:
+        elif measure is Measure.REJECT and never:
             way = "send each process one token of a new key, or restart it" if each.name in flushable else "restart it"
             yield f"{each.name} went on accepting a removed key: in an emergency {way}."
+        elif not each.ok and not each.watched:
+            yield f"Watch {each.name} for longer: {each.said}"
         elif not each.ok:
             yield f"Find out why {each.name} did not do what was predicted: {each.said}"
 

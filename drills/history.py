@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,8 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from drills.record import Record, Verdict, from_json
-from drills.report.reading import agrees, asked
+from drills.record import Record, Verdict, VerifierRecord, from_json
+from drills.report.reading import agrees, asked, stays_out
 from drills.scenario import Measure
 
 REPORT = "report.json"
@@ -44,7 +45,7 @@ class Trend:
     verdict: Verdict
     measure: Measure | None
     decisive: float | None
-    """The observed time that decides: the slowest T_accept or T_reject, the soonest T_outage."""
+    """The observed time that decides: the slowest T_accept or T_reject, the soonest T_outage, of those that came."""
     detect: float | None
     page: float | None
     recover: float | None
@@ -161,29 +162,53 @@ def _compared(record: Record, earlier: Record | None) -> tuple[Change | None, st
     return Change.SAME, ""
 
 
-_SHARE = "as predicted"
+_SHARE, _OUT, _NEVER = "as predicted", "not recovered", "never came"
+"""Figures that are shares of the verifiers; the others are seconds."""
 _Figure = tuple[str, float | None, float | None, bool]
 
 
 def _figures(earlier: Record, record: Record) -> tuple[_Figure, ...]:
+    """What is compared: a name, the value of each drill, and whether more is better; the most telling first."""
+    outage = record.measure is Measure.OUTAGE
+    old, new = (_survived(earlier), _survived(record)) if outage else (decisive(earlier), decisive(record))
     return (
-        (_SHARE, _share(earlier), _share(record), True),
+        (_SHARE, _share(earlier, agrees), _share(record, agrees), True),
+        (_OUT, _share(earlier, _is_out), _share(record, _is_out), False),
         ("recovery", earlier.recover_seconds, record.recover_seconds, False),
-        ("the deciding time", decisive(earlier), decisive(record), record.measure is Measure.OUTAGE),
+        # Where it never came is no time, and worse than any, but for an outage.
+        *(() if outage else ((_NEVER, _share(earlier, _never_came), _share(record, _never_came), False),)),
+        ("the deciding time", old, new, outage),
         ("detection", earlier.detect_seconds, record.detect_seconds, False),
         ("page", earlier.page_seconds, record.page_seconds, False),
     )
 
 
-def _share(record: Record) -> float | None:
-    seen = [agrees(record, verifier) for verifier in record.verifiers if asked(record, verifier)]
+def _share(record: Record, of: Callable[[Record, VerifierRecord], bool]) -> float | None:
+    seen = [of(record, verifier) for verifier in record.verifiers if asked(record, verifier)]
     return sum(seen) / len(seen) if seen else None
+
+
+def _is_out(_: Record, verifier: VerifierRecord) -> bool:
+    return stays_out(verifier)
+
+
+def _never_came(record: Record, verifier: VerifierRecord) -> bool:
+    return record.measure is not None and verifier.observed.of(record.measure) is None
+
+
+def _survived(record: Record) -> float | None:
+    """T_outage of the drill: endless when every verifier went on without the key set."""
+    return math.inf if _share(record, _never_came) == 1.0 else decisive(record)
 
 
 def _noise(name: str, old: float, record: Record) -> float:
     """Two polls, or a tenth: less says nothing."""
-    return 0.0 if name == _SHARE else max(2 * record.poll, _NOISE * old)
+    if name in (_SHARE, _OUT, _NEVER) or math.isinf(old):
+        return 0.0
+    return max(2 * record.poll, _NOISE * old)
 
 
 def _said(name: str, value: float) -> str:
-    return f"{value:.0%}" if name == _SHARE else f"{value:.1f} s"
+    if name in (_SHARE, _OUT, _NEVER):
+        return f"{value:.0%}"
+    return "never" if math.isinf(value) else f"{value:.1f} s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from drills.expectation import Expected
@@ -21,6 +22,18 @@ SOONER: Mapping[tuple[str, Measure], str] = MappingProxyType(
 )
 """What is known to make a verifier quicker than its row, where the row has no field for that."""
 
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is to be said of one verifier."""
+
+    ok: bool
+    said: str
+    """A sentence with the verifier, the prediction and the observation."""
+    watched: bool = True
+    """False: what was predicted comes later than it was looked for, so that nothing is known of it."""
+
+
 _DONE: Mapping[Measure, str] = MappingProxyType(
     {
         Measure.ACCEPT: "accepted tokens of the new key",
@@ -38,50 +51,57 @@ def judge(
     measure: Measure,
     poll: float,
     window: float,
+    life: float,
     latency: float,
     row: Verifier,
     kind: Kind,
-) -> tuple[bool, str]:
-    """Whether that is well, and a sentence with the verifier, the prediction and the observation.
+) -> Judgement:
+    """Whether that is well.
 
     It is as predicted within one poll and `latency`, what an answer and the fetch for it may take. `window` is how
-    long it was watched. All in seconds.
+    long it was asked about the token that shows it, `life` that of a token. All in seconds.
     """
     tolerance = poll + latency
     if observed is None:
-        return _never(expected, measure, window, tolerance, row)
+        return _never(expected, measure, window, life, tolerance, row)
     said = f"{row.name} {_DONE[measure]} after {observed:.1f} s"
     if not expected.known:
-        return True, f"{said}: nobody knew how long it takes"
+        return Judgement(True, f"{said}: nobody knew how long it takes")
     if expected.seconds is not None and abs(observed - expected.seconds) <= tolerance:
-        return True, f"{said}, as predicted ({expected.seconds:.1f} s)"
+        return Judgement(True, f"{said}, as predicted ({expected.seconds:.1f} s)")
     said += ", predicted was never" if expected.seconds is None else f", predicted were {expected.seconds:.1f} s"
     if bound.seconds is not None and observed > bound.seconds + tolerance:
-        return False, f"{said} and {bound.seconds:.1f} s at most"
+        return Judgement(False, f"{said} and {bound.seconds:.1f} s at most")
     if expected.seconds is None or observed < expected.seconds:
         return _sooner(said, bound, measure, row, kind)
     several = "" if row.per is Scope.PROCESS else f", and each {row.per} has a cache of its own"
     most = "without a bound" if bound.seconds is None else f"within the {bound.seconds:.1f} s of its row"
-    return True, f"{said}: later, but {most}: it had fetched later than was known{several}"
+    return Judgement(True, f"{said}: later, but {most}: it had fetched later than was known{several}")
 
 
-def _never(expected: Expected, measure: Measure, window: float, tolerance: float, row: Verifier) -> tuple[bool, str]:
+def _never(
+    expected: Expected, measure: Measure, window: float, life: float, tolerance: float, row: Verifier
+) -> Judgement:
     said = f"{row.name} had not {_DONE[measure]} within {window:.0f} s"
     if not expected.known:
-        return True, f"{said}: nobody knew how long it takes"
+        return Judgement(True, f"{said}: nobody knew how long it takes")
     if expected.seconds is None:
-        return True, f"{said}, as predicted"
+        return Judgement(True, f"{said}, as predicted")
     if expected.seconds + expected.waits + tolerance >= window:
-        return True, f"{said}, predicted were {expected.seconds:.1f} s: it was not watched for long enough"
-    return False, f"{said}, predicted were {expected.seconds:.1f} s"
+        # The new token is renewed while a drill lasts; of the old key there are no more.
+        lives = measure is Measure.ACCEPT or expected.seconds + expected.waits + tolerance < life
+        way = "a longer --longest shows it" if lives else "a longer --longest and tokens that live longer show it"
+        why = f"not watched for long enough (predicted {expected.seconds:.1f} s): {way}"
+        return Judgement(False, f"{said}: {why}", watched=False)
+    return Judgement(False, f"{said}, predicted were {expected.seconds:.1f} s")
 
 
-def _sooner(said: str, bound: Bound, measure: Measure, row: Verifier, kind: Kind) -> tuple[bool, str]:
+def _sooner(said: str, bound: Bound, measure: Measure, row: Verifier, kind: Kind) -> Judgement:
     """Sooner is well where tokens are accepted or a removed key refused, and a loss where the key set is out."""
     known = SOONER.get((row.name, measure)) if kind is Kind.CANARY else None
     if known:
-        return True, f"{said}: sooner, because {known}"
+        return Judgement(True, f"{said}: sooner, because {known}")
     if measure is Measure.OUTAGE:
-        return False, f"{said}: its keys did not last as long as they should"
+        return Judgement(False, f"{said}: its keys did not last as long as they should")
     within = "" if bound.seconds is None else f", within the {bound.seconds:.1f} s of its row"
-    return True, f"{said}: sooner{within}: it had fetched, or fetched again, for a reason of its own"
+    return Judgement(True, f"{said}: sooner{within}: it had fetched, or fetched again, for a reason of its own")

@@ -146,12 +146,11 @@ def _observe(run: Running) -> None:
 
 
 def _come(run: Running) -> bool:
-    """Whether every verifier did what it is predicted to do; those that are to do nothing have only to be watched."""
+    """Whether every verifier did what it is predicted to do in time; the others have only to be watched."""
     measure, clock = run.plan.scenario.measures, run.clock
     if measure is None or clock is None:
         return True
-    awaited = (name for name, expected in run.expected.items() if expected.seconds is not None)
-    return all(observed(run.of(name), measure, clock) is not None for name in awaited)
+    return all(observed(run.of(name), measure, clock) is not None for name in _in_reach(run))
 
 
 def _noticed(run: Running) -> bool:
@@ -189,15 +188,23 @@ def _window(run: Running) -> float:
 
 
 def _longest_expected(run: Running) -> float:
-    """Until when everything that is predicted has been answered."""
-    seconds = (each.seconds + each.waits for each in run.expected.values() if each.seconds is not None)
-    return min(max(seconds, default=0.0), run.plan.longest)
+    """Until when everything that is predicted, and can be waited for, has been answered."""
+    return min(max(_in_reach(run).values(), default=0.0), run.plan.longest)
+
+
+def _in_reach(run: Running) -> Mapping[str, float]:
+    """Verifiers whose predicted time comes while the drill may still watch; and until when, in seconds."""
+    return {
+        name: each.seconds + each.waits
+        for name, each in run.expected.items()
+        if each.seconds is not None and each.seconds <= run.plan.longest
+    }
 
 
 def _never(run: Running) -> float:
-    """How long is watched what is predicted never to happen, where that decides about the verdict."""
+    """How long is watched what is predicted never to happen, or not in time, where that decides about the verdict."""
     judged = run.plan.scenario.judge is Judge.AS_PREDICTED and run.plan.scenario.measures is not Measure.ACCEPT
-    return _A_WHILE if judged and any(each.seconds is None for each in run.expected.values()) else 0.0
+    return _A_WHILE if judged and len(_in_reach(run)) < len(run.expected) else 0.0
 
 
 def adoption(foreseen: Iterable[Prediction]) -> float:

@@ -105,8 +105,12 @@ class VerifierRecord:
     """Why this was predicted."""
     known: bool = field(default=True, kw_only=True)
     """Whether anybody knows what to predict; None in `predicted` means never only then."""
+    watched: bool = field(default=True, kw_only=True)
+    """False: it was predicted for later than was looked for, so that it is not known whether it does that."""
     recovered: float | None
     """Seconds from the end of the fault until it accepted every token again; None when it never refused or never did."""
+    out: bool = field(default=False, kw_only=True)
+    """It still refused a valid token in the end, or did not answer any more."""
     refusals: tuple[str, ...]
     """Its own words, each once; no part of a token is in them."""
     curve: tuple[Point, ...]
@@ -196,7 +200,7 @@ class Record:
     page_seconds: float | None
     """From the first move until an alert of severity page fired."""
     recover_seconds: float | None
-    """From the end of the fault until every verifier accepted every token again."""
+    """From the end of the fault until every verifier accepted every token again; None when not all of them did."""
     runbook: tuple[str, ...]
     """Steps that the runbooks of the fired or expected alerts advise, in order."""
     follow_ups: tuple[str, ...]

@@ -55,26 +55,32 @@ def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord]) -> It
     measure = scenario.measures
     if measure is None or scenario.judge is Judge.DETECTED:
         return
+    unseen = []
     for each in verifiers:
         if not _asked(each, measure):
             yield f"{each.name} was not asked about the token that shows it: nothing is known of it."
+        elif scenario.judge is Judge.AS_PREDICTED and not each.ok and not each.watched:
+            unseen.append(each)
         elif scenario.judge is Judge.AS_PREDICTED and not each.ok:
             yield each.said
         elif measure is Measure.ACCEPT and each.observed.accept is None:
-            yield f"{each.name} never accepted a token of the new key: it needs a restart or new settings."
-        elif scenario.judge is Judge.AS_PREDICTED and each.observed.of(measure) is None and _foretold(each, measure):
-            yield f"{each.said}: a longer --longest shows it."
+            never = each.known and each.bounds.accept is None
+            way = "never accepted a token of the new key: it needs a restart or new settings"
+            yield f"{each.name} {way}." if never else f"{each.said}."
+    if unseen:
+        # What was not waited for proves nothing, and a drill that passes says that all was as predicted.
+        listed = ", ".join(f"{each.name} (predicted {each.predicted.of(measure):.1f} s)" for each in unseen)
+        yield f"{_not_watched(unseen, len(verifiers))}: {listed}; a longer --longest shows it."
+
+
+def _not_watched(unseen: Sequence[VerifierRecord], all_: int) -> str:
+    return f"{len(unseen)} of {all_} verifiers {'was' if len(unseen) == 1 else 'were'} not watched for long enough"
 
 
 def _asked(each: VerifierRecord, measure: Measure) -> bool:
     """Whether there is an answer after the clock's start about the token that the measure is about."""
     shows = Generation.NEW if measure is Measure.ACCEPT else Generation.OLD
     return any(point.generation is shows and point.seconds >= 0 for point in each.curve)
-
-
-def _foretold(each: VerifierRecord, measure: Measure) -> bool:
-    """Whether something was predicted: what was not waited for proves nothing."""
-    return each.predicted.of(measure) is not None
 
 
 def _silent(log: Log) -> Mapping[str, str]:
@@ -86,13 +92,20 @@ def _of_those_out(scenario: Scenario, verifiers: Sequence[VerifierRecord], log: 
     """Verifiers that did not get well again."""
     if scenario.judge is Judge.DETECTED:
         return
-    gone = scenario.keeps and log.last(Entry.RESTORED) is None  # the old key is, for good
     for each in verifiers:
-        own = [sample for sample in log.samples if sample.verifier == each.name and sample.answered]
-        for generation in Generation:
-            last = next((sample for sample in reversed(own) if sample.generation is generation), None)
-            if last is not None and not last.ok and not (gone and generation is Generation.OLD):
-                yield f"{each.name} still refused the {generation} token in the end."
+        for generation in out_at_last(log, scenario, each.name):
+            yield f"{each.name} still refused the {generation} token in the end."
+
+
+def out_at_last(log: Log, scenario: Scenario, name: str) -> tuple[Generation, ...]:
+    """The tokens that a verifier still refused in the end, though they were valid."""
+    gone = scenario.keeps and log.last(Entry.RESTORED) is None  # the old key is, for good
+    last = {each.generation: each for each in log.samples if each.verifier == name and each.answered}
+    return tuple(
+        generation
+        for generation in Generation
+        if generation in last and not last[generation].ok and not (gone and generation is Generation.OLD)
+    )
 
 
 def _of_detection(scenario: Scenario, detected: Sequence[Detected]) -> Iterator[str]:
@@ -111,7 +124,7 @@ def _well(
         case Judge.NO_IMPACT:
             yield f"None of {len(verifiers)} verifiers refused a valid token."
         case Judge.AS_PREDICTED:
-            yield f"All {len(verifiers)} verifiers did what was predicted."
+            yield _as_predicted(verifiers)
         case Judge.DETECTED:
             seen = [each for each in detected if each.expected]
             # The incident is about certain verifiers: what others did is not what it shows.
@@ -124,6 +137,17 @@ def _well(
         yield f"Not judged, as it fired already before the first move: {', '.join(alerts.not_judged)}."
     if alerts.unexpected:
         yield f"Nobody expected {', '.join(alerts.unexpected)}."
+
+
+def _as_predicted(verifiers: Sequence[VerifierRecord]) -> str:
+    unseen = [each for each in verifiers if not each.watched]
+    if not unseen:
+        return f"All {len(verifiers)} verifiers did what was predicted."
+    names = ", ".join(each.name for each in unseen)
+    return (
+        f"{len(verifiers) - len(unseen)} of {len(verifiers)} verifiers did what was predicted; "
+        f"{_not_watched(unseen, len(verifiers))}, but dropped the key at a token of the new one: {names}."
+    )
 
 
 def _first(each: VerifierRecord) -> str:

@@ -82,7 +82,7 @@ def _recovery(record: Record) -> Figure:
     out = [verifier.name for verifier in record.verifiers if stays_out(verifier)]
     if not out:
         return Figure("Time to recover", "nothing to recover", "no verifier refused a valid token")
-    return Figure("Time to recover", "not recovered", f"refused to the end: {_names(out)}", False)
+    return Figure("Time to recover", "not all recovered", f"refused to the end: {_names(out)}", False)
 
 
 def _names(names: Sequence[str]) -> str:

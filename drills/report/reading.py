@@ -17,6 +17,11 @@ def asked(record: Record, verifier: VerifierRecord) -> bool:
 
 def agrees(record: Record, verifier: VerifierRecord) -> bool:
     """Whether it did what the scenario foresees of verifiers."""
+    return holds(record, verifier) and (record.judge is Judge.NO_IMPACT or verifier.watched)
+
+
+def holds(record: Record, verifier: VerifierRecord) -> bool:
+    """Whether the drill could pass with it."""
     return not refused(verifier) if record.judge is Judge.NO_IMPACT else verifier.ok
 
 
@@ -32,7 +37,9 @@ def refused(verifier: VerifierRecord) -> bool:
 
 
 def stays_out(verifier: VerifierRecord) -> bool:
-    """Whether its last answer was a refusal: about the new token, or where it was asked about none, about the old."""
+    """Whether it did not recover: also by its last answer, about the new token, or where there is none, about the old."""
+    if verifier.out:
+        return True
     for generation in (Generation.NEW, Generation.OLD):
         points = [point for point in verifier.curve if point.generation is generation]
         if points:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from drills.record import Record, VerifierRecord
-from drills.report.reading import agrees, asked, measured_until, never_accepts, stays_out
+from drills.report.reading import agrees, asked, holds, measured_until, never_accepts, stays_out
 from drills.report.words import ASKED, KINDS, NOTHING, span, within
 from drills.scenario import Generation, Judge
 
@@ -46,8 +46,11 @@ def predicted_text(record: Record, verifier: VerifierRecord) -> str:
     if record.measure is None:
         return NOTHING
     predicted = verifier.predicted.of(record.measure)
-    never = "never" if verifier.known else "nobody knows"
-    return never if predicted is None else span(predicted)
+    if predicted is not None:
+        return span(predicted)
+    if record.clock_started is None:
+        return NOTHING
+    return "never" if verifier.known else "nobody knows"
 
 
 def observed_text(record: Record, verifier: VerifierRecord) -> str:
@@ -73,6 +76,8 @@ def judged(record: Record, verifier: VerifierRecord) -> str:
     """The judgement in a word or two."""
     if not asked(record, verifier):
         return "not measured"
+    if record.judge is not Judge.NO_IMPACT and not verifier.watched:
+        return "not watched for long enough"
     if verifier.ok and never_accepts(record, verifier):
         return "never accepts"
     return _JUDGED[record.judge][0 if agrees(record, verifier) else 1]
@@ -84,7 +89,7 @@ def well(record: Record, verifier: VerifierRecord) -> bool | None:
         return None
     if record.judge is Judge.DETECTED and verifier.ok:
         return None
-    return agrees(record, verifier) and not never_accepts(record, verifier)
+    return holds(record, verifier) and not never_accepts(record, verifier)
 
 
 def verifier_row(record: Record, verifier: VerifierRecord) -> VerifierRow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -107,12 +108,12 @@ def _wrong(fleet: Fleet, scenes: Mapping[str, Scene], samples: list[Sample], sta
     for subject in fleet.subjects:
         row, scene = subject.row, scenes[subject.row.name]
         came = observed([sample for sample in samples if sample.verifier == row.name], scene.measure, started)
-        ok, said = judge(
+        judged = judge(
             expect(row, scene), bound_of(row, scene), came, measure=scene.measure, poll=scene.poll,
-            window=scene.window, latency=LATENCY, row=row, kind=subject.kind,
+            window=scene.window, life=math.inf, latency=LATENCY, row=row, kind=subject.kind,
         )  # fmt: skip
-        if not ok:
-            wrong[row.name] = said
+        if not judged.ok and judged.watched:
+            wrong[row.name] = judged.said
     return wrong
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from drills.expectation import Expected
-from drills.judgement import SOONER, judge
+from drills.judgement import SOONER, Judgement, judge
 from drills.prediction import Bound
 from drills.scenario import Measure
 from drills.subject import Kind
@@ -25,7 +25,9 @@ class Case:
     observed: float | None
 
 
-def judged(case: Case, *, known: bool = True, window: float = 60.0, kind: Kind = Kind.CANARY) -> tuple[bool, str]:
+def judged(
+    case: Case, *, known: bool = True, window: float = 60.0, life: float = 3600.0, kind: Kind = Kind.CANARY
+) -> Judgement:
     return judge(
         Expected(case.expected, "why", known),
         Bound(case.bound, "why", known),
@@ -33,6 +35,7 @@ def judged(case: Case, *, known: bool = True, window: float = 60.0, kind: Kind =
         measure=case.measure,
         poll=1.0,
         window=window,
+        life=life,
         latency=0.5,
         row=verifiers()[case.name],
         kind=kind,
@@ -45,7 +48,6 @@ def judged(case: Case, *, known: bool = True, window: float = 60.0, kind: Kind =
         (Case("jose", A, 25.0, 30.0, 26.4), "accepted tokens of the new key after 26.4 s, as predicted (25.0 s)"),
         (Case("jose", R, 40.0, 45.0, 38.6), "refused the removed key after 38.6 s, as predicted (40.0 s)"),
         (Case("go-oidc", O, None, None, None), "had not refused tokens without the key set within 60 s, as predicted"),
-        (Case("jose", R, 59.0, 600.0, None), "predicted were 59.0 s: it was not watched for long enough"),
         (Case("nimbus-jwk-source", A, 25.0, 30.0, 0.4), "predicted were 25.0 s: sooner, because its rate limit"),
         (Case("istio", R, 20.0, 30.0, 27.0), "predicted were 20.0 s: later, but within the 30.0 s of its row"),
         (Case("istio", R, 20.0, 30.0, 27.0), "and each cluster has a cache of its own"),
@@ -53,11 +55,11 @@ def judged(case: Case, *, known: bool = True, window: float = 60.0, kind: Kind =
     ],
 )
 def test_what_is_within_the_bounds_is_well(case: Case, said: str) -> None:
-    ok, text = judged(case)
+    judgement = judged(case)
 
-    assert ok
-    assert text.startswith(f"{case.name} ")
-    assert said in text
+    assert judgement.ok
+    assert judgement.said.startswith(f"{case.name} ")
+    assert said in judgement.said
 
 
 @pytest.mark.parametrize(
@@ -74,37 +76,52 @@ def test_what_is_within_the_bounds_is_well(case: Case, said: str) -> None:
     ],
 )
 def test_what_is_beyond_them_is_not_and_the_verifier_is_named(case: Case, said: str) -> None:
-    ok, text = judged(case)
+    judgement = judged(case)
 
-    assert not ok
-    assert text.startswith(f"{case.name} ")
-    assert said in text
+    assert (judgement.ok, judgement.watched) == (False, True)
+    assert judgement.said.startswith(f"{case.name} ")
+    assert said in judgement.said
+
+
+@pytest.mark.parametrize(
+    ("case", "life", "way"),
+    [
+        (Case("jose", R, 59.0, 600.0, None), 3600.0, "a longer --longest shows it"),
+        (Case("istio", A, 1195.0, 1200.0, None), 300.0, "a longer --longest shows it"),
+        (Case("istio", R, 1195.0, 1200.0, None), 3600.0, "a longer --longest shows it"),
+        (Case("istio", R, 1195.0, 1200.0, None), 300.0, "a longer --longest and tokens that live longer show it"),
+    ],
+)
+def test_what_is_predicted_for_later_than_was_watched_is_not_as_predicted(case: Case, life: float, way: str) -> None:
+    judgement = judged(case, life=life)
+
+    assert (judgement.ok, judgement.watched) == (False, False)
+    assert judgement.said.endswith(f"within 60 s: not watched for long enough (predicted {case.expected:.1f} s): {way}")
 
 
 def test_a_refusal_that_a_verifier_waits_for_may_come_after_the_window() -> None:
     slow = Expected(40.0, "why", waits=30.0)
 
-    ok, said = judge(
-        slow, Bound(45.0, "why"), None, measure=O, poll=1.0, window=60.0, latency=0.5,
+    judgement = judge(
+        slow, Bound(45.0, "why"), None, measure=O, poll=1.0, window=60.0, life=3600.0, latency=0.5,
         row=verifiers()["pyjwt"], kind=Kind.CANARY,
     )  # fmt: skip
 
-    assert ok
-    assert said.endswith("it was not watched for long enough")
+    assert not judgement.watched
 
 
 @pytest.mark.parametrize("observed", [None, 3.0])
 def test_nothing_is_wrong_about_what_nobody_knew(observed: float | None) -> None:
-    ok, said = judged(Case("clerk-backend", R, None, None, observed), known=False)
+    judgement = judged(Case("clerk-backend", R, None, None, observed), known=False)
 
-    assert ok
-    assert said.endswith("nobody knew how long it takes")
+    assert judgement.ok
+    assert judgement.said.endswith("nobody knew how long it takes")
 
 
 def test_what_is_peculiar_to_a_library_does_not_excuse_its_emulation() -> None:
-    _, said = judged(Case("nimbus-jwk-source", R, 25.0, 30.0, 0.4), kind=Kind.EMULATED)
+    judgement = judged(Case("nimbus-jwk-source", R, 25.0, 30.0, 0.4), kind=Kind.EMULATED)
 
-    assert "refreshes a tenth" not in said
+    assert "refreshes a tenth" not in judgement.said
 
 
 def test_peculiarities_are_those_of_rows() -> None:

@@ -91,6 +91,54 @@ def test_a_longer_time_is_worse_but_for_how_long_keys_last_in_an_outage(
     assert trend([lasting(20.0), _next(lasting(40.0))])[-1].change is change
 
 
+@pytest.mark.parametrize(
+    ("measure", "change", "why"),
+    [
+        (Measure.ACCEPT, Change.WORSE, "never came 0% before, 50% now"),
+        (Measure.REJECT, Change.WORSE, "never came 0% before, 50% now"),
+        (Measure.OUTAGE, Change.BETTER, "the deciding time 20.0 s before, 300.0 s now"),
+    ],
+)
+def test_never_is_the_worst_of_times_but_for_how_long_keys_last_in_an_outage(
+    rich: Record, measure: Measure, change: Change, why: str
+) -> None:
+    def drilled(*times: float | None) -> Record:
+        verifiers = tuple(dataclasses.replace(rich.verifiers[0], observed=Times(*[time] * 3)) for time in times)
+        return dataclasses.replace(rich, measure=measure, verifiers=verifiers)
+
+    worse = trend([drilled(300.0, 20.0), _next(drilled(300.0, None))])[-1]
+    back = trend([drilled(300.0, None), _next(drilled(300.0, 20.0))])[-1]
+
+    assert (worse.change, worse.why) == (change, why)
+    assert back.change is (Change.BETTER if change is Change.WORSE else Change.WORSE)
+
+
+def test_an_outage_that_nobody_noticed_any_more_is_better_and_one_that_somebody_did_is_worse(rich: Record) -> None:
+    def lasting(seconds: float | None) -> Record:
+        verifier = dataclasses.replace(rich.verifiers[0], observed=Times(outage=seconds))
+        return dataclasses.replace(rich, measure=Measure.OUTAGE, verifiers=(verifier,))
+
+    changes = [
+        trend([lasting(old), _next(lasting(new))])[-1] for old, new in ((20.0, None), (None, 20.0), (None, None))
+    ]
+
+    assert [(each.change, each.why) for each in changes] == [
+        (Change.BETTER, "the deciding time 20.0 s before, never now"),
+        (Change.WORSE, "the deciding time never before, 20.0 s now"),
+        (Change.SAME, ""),
+    ]
+
+
+def test_a_verifier_that_does_not_recover_any_more_is_worse(rich: Record) -> None:
+    first, *rest = rich.verifiers
+
+    out = dataclasses.replace(first, out=True)
+
+    newest = trend([rich, _next(rich, recover_seconds=None, verifiers=(out, *rest))])[-1]
+
+    assert (newest.change, newest.why) == (Change.WORSE, "not recovered 0% before, 8% now")
+
+
 def test_the_deciding_time_is_the_slowest_and_in_an_outage_the_soonest(rich: Record) -> None:
     verifiers = tuple(
         dataclasses.replace(rich.verifiers[0], observed=Times(time, time, time)) for time in (3.0, 8.0, None)

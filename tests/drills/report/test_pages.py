@@ -137,7 +137,27 @@ def test_a_verifier_that_stays_out_after_the_fault_is_told(rich: Record, last_ok
     written = markdown(dataclasses.replace(rich, verifiers=(out,), recover_seconds=None))
 
     assert ("It was not seen to recover." in written) is told
-    assert ("| Time to recover | **not recovered** | refused to the end: pyjwt |" in written) is told
+    assert ("| Time to recover | **not all recovered** | refused to the end: pyjwt |" in written) is told
+
+
+def test_a_verifier_that_was_not_watched_for_long_enough_is_neither_as_predicted_nor_told_to_be_never(
+    rich: Record,
+) -> None:
+    slow = dataclasses.replace(
+        rich.verifiers[-1], name="istio", predicted=Times(accept=1195.0), bounds=Times(accept=1200.0), ok=False,
+        watched=False, said="istio had not accepted tokens of the new key within 64 s: not watched for long enough",
+    )  # fmt: skip
+
+    written = markdown(dataclasses.replace(rich, verifiers=(*rich.verifiers[:-1], slow)))
+
+    assert "| 19 min 55 s | 20 min | never, within 64.3 s | **not watched for long enough** |" in written
+    assert "| Verifiers as predicted | **11 of 12** |" in written
+
+
+def test_nothing_is_predicted_for_never_before_the_clock_started(stillborn: Record) -> None:
+    written = markdown(stillborn)
+
+    assert f"| static-keys | real · Python · 1.0.4 | {NOTHING} | no bound | not measured | not measured |" in written
 
 
 def test_a_scenario_that_measures_nothing_tells_how_many_answers_were_refusals(rich: Record) -> None:
