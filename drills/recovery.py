@@ -173,6 +173,12 @@ def _kid_before(log: Log) -> str:
     return str(line.said.get("kid", "")) if line else ""
 
 
+def was_restored(log: Log) -> bool:
+    """Whether the drill's moves had been undone, and were seen to be: who has rotated since then may be somebody else."""
+    moved, restored = log.last(Entry.MOVING), log.last(Entry.RESTORED)
+    return moved is not None and restored is not None and restored.at > moved.at
+
+
 def clean_due(log: Log) -> datetime | None:
     """From when `settle` removes the drill's keys, as aware UTC; None when they are gone, or there are none."""
     return datetime.fromtimestamp(_due(log), UTC) if log.uncleaned and log.last(Entry.RESTORED) else None

@@ -12,7 +12,7 @@ from drills.claim import claimed
 from drills.drivers.choice import driver_for
 from drills.journal import DrillOpen, Entry, Journal, Log, is_running, read_log, unfinished_in
 from drills.outside import Outside
-from drills.recovery import Leftover, NotRestored, clean_due, settle
+from drills.recovery import Leftover, NotRestored, clean_due, settle, was_restored
 from drills.report.words import day_and_time
 from drills.report.writing import PAGE
 from drills.target import Target
@@ -38,9 +38,16 @@ def call_of(log: Log) -> DrillCall:
 
 
 def settle_all(session: Session, show: Show) -> Iterator[str]:
-    """Settles every drill of this session's folder and issuers that no process runs any more. Raises nothing."""
+    """Settles every drill of this session's folder and issuers that no process runs any more. Raises nothing.
+
+    What somebody else may have done since a drill was rolled back is undone by people only.
+    """
     for log in sorted(unfinished_in(session.root), key=urgency):
-        if not is_running(session.root / log.id):
+        if is_running(session.root / log.id):
+            continue
+        if log.touched and was_restored(log):
+            yield f"{log.id}: somebody may have rotated since it was rolled back; if not: oidcwatch drill abort {log.id}"
+        else:
             whole = log.last(Entry.ENDED) is not None and not log.touched
             ended = settle_one(session, log, show)
             yield f"{log.id}{'' if whole else ' was cut short'}: {ended.problem}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from drills.journal import Log, is_running, unfinished_in
-from drills.recovery import clean_due
+from drills.recovery import clean_due, was_restored
 from oidcwatch.drill_call import DrillCall
 from oidcwatch.drill_finish import settle_all, settle_one, urgency
 from oidcwatch.drill_live import Show
@@ -36,7 +36,7 @@ class Series:
             self.show.say(line)
         self._last = self.session.run(self.call, self.show)
         self.tell(self._last)
-        if self._last.code is Ending.NOT_RESTORED and self.call.lab is None:
+        if any(_is_due(log) for log in self._left() if log.touched):
             self.show.say("to bring the provider back is tried again every minute, until that is stopped")
 
     def tend(self) -> None:
@@ -74,4 +74,6 @@ class Series:
 
 def _is_due(log: Log) -> bool:
     due = clean_due(log)
-    return log.touched or log.agents_told or (due is not None and due <= datetime.now(UTC))
+    if log.touched:
+        return not was_restored(log)
+    return log.agents_told or (due is not None and due <= datetime.now(UTC))

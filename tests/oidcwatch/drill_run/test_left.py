@@ -25,6 +25,7 @@ from oidcwatch.drill_finish import settle_all
 from oidcwatch.drill_live import Show
 from oidcwatch.drill_plan import METADATA
 from oidcwatch.drill_result import Ending
+from oidcwatch.drill_series import Series
 from oidcwatch.drill_session import Session
 from probes.metadata import Metadata
 from probes.redact import Redactor
@@ -174,6 +175,23 @@ def test_a_schedule_settles_no_drill_of_another_provider_by_the_same_name(kept: 
 
     assert told.startswith(f"{name} was cut short: nothing was done: {name} changed https://login.acme.example, but")
     assert read_log(kept / name).last(Entry.RESTORING) is None
+
+
+def test_a_schedule_undoes_no_rotation_that_somebody_may_have_made_since_the_rollback(kept: Path) -> None:
+    name = left(kept, Entry.SNAPSHOT, Entry.MOVING, Entry.RESTORED, Entry.RESTORING)
+    said: list[str] = []
+    settings = load(kept.parents[1] / "oidcwatch.yaml", os.environ)
+    session = Session(settings, os.environ, kept, Redactor(), threading.Event())
+    call = DrillCall("routine", issuer="staging")
+
+    told = list(settle_all(session, NOBODY))
+    series = Series(session, call, Show(lambda progress: None, said.append), lambda ended: None)
+    series.tend()
+
+    assert told == [f"{name}: somebody may have rotated since it was rolled back; if not: oidcwatch drill abort {name}"]
+    assert said == []
+    assert series.ended().code is Ending.NOT_RESTORED
+    assert len(read_log(kept / name).all(Entry.RESTORING)) == 1
 
 
 def test_a_configuration_that_is_gone_is_asked_for(kept: Path) -> None:
