@@ -82,7 +82,9 @@ def _verifier(log: Log, scenario: Scenario, said: Mapping[str, Any]) -> Verifier
     came = observed(measured, measure, clock) if measure and clock is not None else None
     bounds = Times(**said["bounds"])
     expected = Expected(said["expected"], said["why"], said["known"])
-    judged = Judgement(True, "it was watched, nothing is predicted for it")
+    watched = samples and measure is None
+    unjudged = "it was watched, nothing is predicted for it" if watched else "the drill ended before that"
+    judged = Judgement(True, unjudged)
     if measure is not None and clock is not None:
         bound = Bound(bounds.of(measure), said["whys"][measure], said["known"])
         judged = judge(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from drills.history import Trend, trend
 from drills.record import Alerts, Checked, Record, Verdict, VerifierRecord
+from drills.report.reading import asked
+from drills.report.verifier_rows import observed_text, predicted_text
 from drills.report.words import KINDS, MEASURES, VERDICTS, span
 from exporters.report import printable
 
@@ -112,12 +114,9 @@ def _print_verifiers(record: Record, out: Console) -> None:
 
 
 def _cells(record: Record, each: VerifierRecord) -> tuple[str, ...]:
-    measured = record.measure is not None and record.clock_started is not None
-    times = (each.predicted, each.observed) if measured and record.measure else ()
-    shown = [_never(one.of(record.measure)) for one in times if record.measure] or ["-", "-"]
-    if not each.known:
-        shown[0] = "nobody knows"
-    return each.name, each.version, KINDS[each.kind], *shown, "ok" if each.ok else "NOT", each.said
+    mark = "-" if not asked(record, each) else "ok" if each.ok else "NOT"
+    times = predicted_text(record, each), observed_text(record, each)
+    return each.name, each.version, KINDS[each.kind], *times, mark, each.said
 
 
 def _alerts(alerts: Alerts) -> Iterator[str]:
@@ -151,10 +150,6 @@ def _verdict(record: Record) -> Iterator[str]:
 
 def _follow_ups(record: Record) -> Iterator[str]:
     yield from (f"to do: {sentence}" for sentence in record.follow_ups)
-
-
-def _never(seconds: float | None) -> str:
-    return "never" if seconds is None else span(seconds)
 
 
 def _span(seconds: float | None) -> str:

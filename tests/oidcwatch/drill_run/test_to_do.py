@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from drills.assemble import record_of
+from drills.history import trend
 from drills.journal import Entry, Journal, read_log
 from drills.moving import ROW
 from drills.record import Record
+from drills.scenario import Generation
 from drills.scenarios import SCENARIOS
+from drills.subject import Sample
 from drills.verifiers import verifiers
 from oidcwatch.cli import make_app
+from oidcwatch.drill_result import print_record
 
 NOW = datetime(2026, 3, 1, 9, 15, tzinfo=UTC)
 _COMMAND = re.compile(r"oidcwatch [a-z]+ [^:;,]*")
@@ -28,9 +34,12 @@ Left = Callable[..., Record]
 
 @pytest.fixture
 def left(tmp_path: Path) -> Left:
-    """The record of a drill that moved a key of staging, with these entries in its journal after that."""
+    """The record of a drill that moved a key of staging, with these entries in its journal after that.
 
-    def made(*entries: Line) -> Record:
+    PyJWT is `expected` to accept tokens so many seconds after NOW, and refused them at `answers`.
+    """
+
+    def made(*entries: Line, expected: float | None = None, answers: Iterable[float] = ()) -> Record:
         journal = Journal.create(tmp_path, "zero-lead", NOW)
         journal.write(
             Entry.OPENED, scenario="zero-lead", issuer="staging", url="https://login.acme.example", provider="sandbox",
@@ -42,13 +51,15 @@ def left(tmp_path: Path) -> Left:
             Entry.PREDICTED,
             verifiers=[
                 {"row": row, "version": "2.10", "kind": "canary", "language": "Python", "bounds": times,
-                 "whys": dict.fromkeys(times, "it fetches"), "expected": None, "why": "", "known": True}
+                 "whys": dict.fromkeys(times, "it fetches"), "expected": expected, "why": "", "known": True}
             ],
         )  # fmt: skip
         journal.write(Entry.SNAPSHOT, before={}, kid="a")
         journal.write(Entry.MOVING, number=1, action="rotate", life=3600.0)
         for entry, said in entries:
             journal.write(entry, **said)
+        for seconds in answers:
+            journal.sample(Sample("pyjwt", Generation.NEW, NOW.timestamp() + seconds, ok=False, error="no such key"))
         journal.close()
         return record_of(read_log(journal.folder), SCENARIOS["zero-lead"])
 
@@ -91,3 +102,21 @@ def test_a_drill_that_was_cut_short_asks_for_nothing_but_the_provider(left: Left
 
     assert record.follow_ups == (f"The provider is not as it was before: oidcwatch drill abort {record.id}",)
     assert record.runbook == ()
+
+
+def test_a_verifier_that_the_drill_did_not_come_to_is_not_called_well(left: Left) -> None:
+    screen = io.StringIO()
+
+    print_record(left(ends("it was stopped")), Path("report.html"), Console(file=screen, width=200))
+
+    (row,) = (line for line in screen.getvalue().splitlines() if line.startswith("pyjwt"))
+    assert row.split()[-9:] == ["–", "not", "measured", "-", "the", "drill", "ended", "before", "that"]
+
+
+def test_a_verifier_that_was_watched_for_too_short_a_time_is_not_counted(left: Left) -> None:
+    clock = (Entry.CLOCK, {"measure": "accept", "started": NOW.timestamp()})
+
+    killed = left(clock, expected=7.0, answers=(1.0, 2.0, 3.0, 4.0, 4.9))
+
+    (row,) = trend([killed])
+    assert (row.as_predicted, row.verifiers) == (0, 1)
