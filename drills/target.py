@@ -41,6 +41,8 @@ class Command:
     """The actions that it knows."""
     timeout: float
     """Seconds."""
+    environment: tuple[tuple[str, SecretRef], ...] = ()
+    """Variables that it gets, each with where its value is read whenever the command is started."""
 
 
 @dataclass(frozen=True, slots=True)

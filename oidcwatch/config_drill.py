@@ -15,7 +15,7 @@ from drills.target import AbortRule, Command, KeycloakAdmin, Manual, Provider, S
 from oidcwatch.config_base import Model, Secret, SecretReference
 from oidcwatch.config_problem import Loc, closest, found
 from oidcwatch.config_scene import Node, Scene
-from oidcwatch.config_values import ActionName, BaseUrl, Every, Name, Text, refuse
+from oidcwatch.config_values import ActionName, BaseUrl, EnvName, Every, Name, Text, refuse
 from probes.subjects import Issuer, SecretRef
 
 _T = TypeVar("_T")
@@ -38,7 +38,7 @@ _KINDS: Mapping[str, _Keys] = MappingProxyType(
     {
         "sandbox": _Keys(("control",), ("fault_control",)),
         "keycloak": _Keys(("url", "realm", "client_id", "secret"), ("fault_control",)),
-        "command": _Keys(("command", "can"), ("timeout",)),
+        "command": _Keys(("command", "can"), ("environment", "timeout")),
         "manual": _Keys((), ("timeout",)),
     }
 )
@@ -79,7 +79,11 @@ class DrillProviderModel(Model):
     """keycloak: reference to that client's secret."""
     command: Annotated[list[Text], Field(min_length=1)] | None = None
     """command: program and arguments, run without a shell; the action is added, its parameters come on standard input.
-    A relative path of the program starts at the configuration's folder."""
+    A relative path of the program starts at the configuration's folder. Arguments are no place for secrets: every user
+    of the machine can read them."""
+    environment: dict[EnvName, Secret] | None = None
+    """command: environment variables that it gets, each with the reference to the secret that is its value; read each
+    time that the command is started."""
     can: list[ActionName] | None = None
     """command: the actions that it knows; it must know snapshot, restore and clean too."""
     timeout: Every | None = None
@@ -199,7 +203,10 @@ def _provider_of(model: DrillProviderModel, around: Around) -> Provider:
         case "command":
             program, *arguments = _given(model.command)
             return Command(
-                (around.program(program), *arguments), tuple(_given(model.can)), model.timeout or _COMMAND_SECONDS
+                (around.program(program), *arguments),
+                tuple(_given(model.can)),
+                model.timeout or _COMMAND_SECONDS,
+                tuple((name, around.secret(secret)) for name, secret in (model.environment or {}).items()),
             )
         case "manual":
             return Manual(model.timeout or _PERSON_SECONDS)

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from drills.driver import Driver
+from drills.driver import Driver, DriverFailed
 from drills.drivers.command import CommandDriver
 from drills.drivers.keycloak import KeycloakDriver
 from drills.drivers.keycloak_admin import AdminApi
@@ -36,23 +36,41 @@ def driver_for(
 ) -> Driver:
     """The driver of the target's provider. `environ` has the secrets that it refers to; `ask` tells a person what to do.
 
+    A command's secrets are read by what `outside` reads them by, which may remember them so that no log shows them.
     `stopped` is looked at while a person or a command is waited for, and ends that, except in a rollback. `actions` are
     those that the drill makes. Nothing is connected to yet.
     """
-    provider, secrets = target.provider, secrets_from(environ)
+    provider = target.provider
     uses_path = bool(actions & PATH_ACTIONS)
     match provider:
         case SandboxControl():
             control = Control(provider.control, provider.fault_control)
             return SandboxDriver(PathFaults(control, outside, uses_path), target.client.client_id)
         case KeycloakAdmin():
-            api = AdminApi(provider, secrets, target.issuer.ca_file)
+            api = AdminApi(provider, secrets_from(environ), target.issuer.ca_file)
             return KeycloakDriver(api, PathFaults(Control("", provider.fault_control), outside, uses_path))
         case Command():
-            clean = partial(_redacted, secrets=secrets, refs=_references(target))
-            return CommandDriver(provider, target.issuer.url, child_environ(environ, {}), clean, stopped)
+            clean = partial(_redacted, secrets=outside.secrets, refs=_references(target))
+            return CommandDriver(
+                provider,
+                target.issuer.url,
+                child_environ(environ, {}),
+                partial(_given, provider, outside.secrets),
+                redact=clean,
+                stopped=stopped,
+            )
         case Manual():
             return ManualDriver(outside, ask, provider.timeout, stopped=stopped)
+
+
+def _given(command: Command, secrets: Secrets) -> Mapping[str, str]:
+    values = {}
+    for name, ref in command.environment:
+        try:
+            values[name] = asyncio.run(_value(secrets, ref))
+        except ProbeFailure as failure:
+            raise DriverFailed(f"drill.provider.environment.{name}: {failure}") from failure
+    return values
 
 
 def _references(target: Target) -> tuple[SecretRef, ...]:
@@ -63,6 +81,7 @@ def _references(target: Target) -> tuple[SecretRef, ...]:
         *(client.secret for client in clients),
         *(user.password for user in users),
         *(user.totp for user in users),
+        *(ref for _, ref in (target.provider.environment if isinstance(target.provider, Command) else ())),
     )
     return tuple(dict.fromkeys(ref for ref in named if ref is not None))
 

@@ -10,15 +10,16 @@ input it gets one JSON object:
      "before": {...},         what it printed for `snapshot` before the drill; null for `snapshot` itself
      "keep_new": false}       for `clean`: true when the new keys stay and the old one is to go
 
-It ends with 0 when the provider has done it, and only then. `snapshot` changes nothing and prints one JSON object with
-what the other actions need to undo everything; it is written to the drill's journal, so no secret may be in it.
+It ends with 0 when the provider has done it, and only then. `snapshot` changes nothing and prints one JSON object, of
+64 KiB at most, with what the other actions need to undo everything; it is written to the drill's journal, so no secret
+may be in it.
 `restore` makes the key sign and be published that did before, and ends every fault; `clean` removes the drill's
 leftovers. Each may be asked for again, also after a crash, and then changes nothing. What the command says on standard
 error is shown when it fails, its last line only. When the drill is stopped meanwhile it gets SIGTERM, except in
 `snapshot` and `restore`.
 
-Of the environment it gets PATH, HOME, LANG, TMPDIR and JAVA_HOME: what else it needs, such as its own credentials, is
-given by its arguments or by files.
+Of the environment it gets PATH, HOME, LANG, TMPDIR and JAVA_HOME, and what the configuration gives it under
+`environment`: its credentials belong there, as arguments can be read by every user of the machine.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -57,7 +58,9 @@ class CommandDriver:
     command: Command
     issuer: str
     environ: Mapping[str, str] = field(repr=False)
-    """Of the command."""
+    """Of the command, beside the secrets that it is given."""
+    given: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)
+    """Those secrets, by name of the variable; read anew for each start. Raises DriverFailed."""
     redact: Callable[[str], str] = field(default_factory=Redactor)
     """Takes secrets out of what it says."""
     stopped: Callable[[], bool] = lambda: False
@@ -79,13 +82,15 @@ class CommandDriver:
 
     def snapshot(self) -> Snapshot:
         """What the command prints."""
-        output = self._run("snapshot")
+        done, program = self._run("snapshot"), self.command.command[0]
+        if done.printed > _MOST_OUTPUT:
+            raise DriverFailed(f"what {program} snapshot prints is larger than {_MOST_OUTPUT // 1024} KiB")
         try:
-            said = json.loads(output)
+            said = json.loads(done.output)
         except ValueError:
             said = None
         if not isinstance(said, dict):
-            raise DriverFailed(f"{self.command.command[0]} snapshot must print one JSON object, and nothing else")
+            raise DriverFailed(f"{program} snapshot must print one JSON object, and nothing else")
         return said
 
     def do(self, move: Move, before: Snapshot) -> None:
@@ -112,20 +117,21 @@ class CommandDriver:
         params: Mapping[str, Any] | None = None,
         before: Mapping[str, Any] | None = None,
         keep_new: bool = False,
-    ) -> bytes:
-        """What it printed. Raises DriverFailed."""
+    ) -> _Done:
+        """What became of it, when it has done what it was told to. Raises DriverFailed."""
         said = {"action": action, "params": params or {}, "issuer": self.issuer, "before": before, "keep_new": keep_new}
         program, *arguments = self.command.command
         path = shutil.which(program, path=self.environ.get("PATH"))
         if path is None:
             raise DriverFailed(f"there is no program {program!r} that could be started; see drill.provider.command")
         given = json.dumps(said).encode()
-        done = _finished([path, *arguments, action], given, self.environ, self.command.timeout, stopped)
+        environ = {**self.environ, **self.given()}
+        done = _finished([path, *arguments, action], given, environ, self.command.timeout, stopped)
         if done.ended:
             raise DriverFailed(_ENDED[done.ended].format(f"{program} {action}", self.command.timeout))
         if done.code:
             raise DriverFailed(f"{program} {action} ended with {done.code}: {self._last_line(done.complaints)}")
-        return done.output
+        return done
 
     def _last_line(self, output: bytes) -> str:
         """For people."""
@@ -151,7 +157,10 @@ class _Done:
     """None when it ended by itself."""
     code: int | None
     output: bytes
+    """The newest 64 KiB of it."""
     complaints: bytes
+    printed: int
+    """Bytes of output."""
 
 
 def _finished(
@@ -177,8 +186,11 @@ def _finished(
         try:
             ended = _waited(process, seconds, stopped)
         finally:
-            _signal(process, signal.SIGKILL)  # what it has started ends with it, and the pipes with that
-        return _Done(ended, process.poll(), output.all(), complaints.all())
+            _signal(process, signal.SIGKILL)  # what it has started ends with it
+            process.wait()
+            output.end()
+            complaints.end()
+        return _Done(ended, process.returncode, bytes(output.newest), bytes(complaints.newest), output.total)
 
 
 def _waited(process: subprocess.Popen[bytes], seconds: float, stopped: Callable[[], bool]) -> _Why | None:
@@ -212,23 +224,40 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 class _Kept:
     """The newest of what a stream says, read as it comes so that nobody waits for a full pipe."""
 
-    reader: threading.Thread
-    blocks: deque[bytes]
+    stream: IO[bytes]
+    newest: bytearray = field(default_factory=bytearray)
+    total: int = 0
+    _over: threading.Event = field(default_factory=threading.Event)
+    _reader: threading.Thread | None = None
 
     @classmethod
     def of(cls, stream: IO[bytes] | None) -> Self:
         assert stream is not None  # noqa: S101 - a pipe was asked for
-        blocks: deque[bytes] = deque(maxlen=_MOST_OUTPUT // _BLOCK)
+        kept = cls(stream)
+        kept._reader = threading.Thread(target=kept._read, daemon=True)
+        kept._reader.start()
+        return kept
 
-        def read() -> None:
-            while block := os.read(stream.fileno(), _BLOCK):
-                blocks.append(block)
+    def end(self) -> None:
+        """Take what is there. The stream's end is not waited for: a process that has left the group may hold it open."""
+        self._over.set()
+        if self._reader is not None:
+            self._reader.join()
 
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        return cls(reader, blocks)
-
-    def all(self) -> bytes:
-        """After the stream's end."""
-        self.reader.join()
-        return b"".join(self.blocks)
+    def _read(self) -> None:
+        poller = select.poll()
+        poller.register(self.stream, select.POLLIN)
+        left = _MOST_OUTPUT  # a pipe holds no more; who goes on talking after the command's end is not listened to
+        while left > 0:
+            over = self._over.is_set()
+            if not poller.poll(0 if over else _TICK * 1000):
+                if over:
+                    return
+                continue
+            block = os.read(self.stream.fileno(), _BLOCK)
+            if not block:
+                return
+            self.total += len(block)
+            self.newest += block
+            del self.newest[:-_MOST_OUTPUT]
+            left -= len(block) if over else 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from drills.lab import Lab
 from drills.outside import Outside
 from drills.scenario import Action, Move
 from drills.target import Command
+from probes.subjects import SecretRef
 from sandbox.control_client import Control
 
 pytestmark = pytest.mark.process
@@ -72,6 +75,22 @@ def test_the_example_keeps_a_rotation(example: Driver, outside: Outside, look: L
     assert new.published == (new.signs,)
 
 
+def test_the_example_removes_its_own_keys_and_no_others(
+    example: Driver, outside: Outside, look: Look, control: Control
+) -> None:
+    before, old = example.snapshot(), look(outside)
+    example.do(Move(Action.ROTATE), before)
+    example.restore(before)
+    control.rotate("overlap", alg="RS256")
+    others = look(outside)
+
+    example.clean(before, keep_new=False)
+
+    new = look(outside)
+    assert new.signs == others.signs != old.signs
+    assert set(new.published) == {old.signs, others.signs}
+
+
 def test_the_example_is_ready_and_can_what_the_configuration_says(example: Driver) -> None:
     [ready] = example.ready()
 
@@ -121,9 +140,11 @@ def test_a_snapshot_that_is_no_object_is_refused(script: str) -> None:
     assert "must print one JSON object" in ready.text
 
 
-def configured(lab: Lab, outside: Outside, script: str, **environ: str) -> Driver:
-    """As `driver_for` makes it of a configuration, with a shell script as its command."""
-    target = replace(lab.target, provider=Command(("sh", "-c", script), ("rotate",), 30.0))
+def configured(
+    lab: Lab, outside: Outside, script: str, secrets: Mapping[str, SecretRef] = MappingProxyType({}), **environ: str
+) -> Driver:
+    """As `driver_for` makes it of a configuration, with a shell script as its command and secrets in its environment."""
+    target = replace(lab.target, provider=Command(("sh", "-c", script), ("rotate",), 30.0, tuple(secrets.items())))
     return driver_for(target, outside, {**lab.environ, "PATH": os.defpath, **environ}, lambda _text: None)
 
 
@@ -145,6 +166,48 @@ def test_a_secret_that_the_configuration_refers_to_is_not_repeated_after_a_comma
 
     with pytest.raises(DriverFailed, match=r"ended with 1: no entry for \[redacted\]$"):
         driver.restore({})
+
+
+def test_a_command_gets_the_secrets_that_it_is_given_as_they_are_now(
+    lab: Lab, outside: Outside, tmp_path: Path
+) -> None:
+    secret = {"ADMIN_TOKEN": SecretRef("file", str(tmp_path / "secret"))}
+    driver = configured(lab, outside, f'echo "$ADMIN_TOKEN" >> {tmp_path}/got', secret)
+
+    for value in ("hunter2hunter2", "hunter3hunter3"):
+        (tmp_path / "secret").write_text(f"{value}\n")
+        driver.restore({})
+
+    assert (tmp_path / "got").read_text().split() == ["hunter2hunter2", "hunter3hunter3"]
+    assert "hunter" not in repr(driver)
+
+
+def test_a_secret_that_a_command_is_given_is_not_repeated_after_it(lab: Lab, outside: Outside, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2hunter2")
+    read: list[str] = []
+
+    async def secrets(ref: SecretRef) -> str:
+        read.append(ref.location)
+        return await outside.secrets(ref)
+
+    given = {"ADMIN_TOKEN": SecretRef("file", str(tmp_path / "secret"))}
+    driver = configured(lab, replace(outside, secrets=secrets), 'echo "got $ADMIN_TOKEN" >&2; exit 1', given)
+
+    with pytest.raises(DriverFailed, match=r"ended with 1: got \[redacted\]$"):
+        driver.restore({})
+
+    assert str(tmp_path / "secret") in read  # by what remembers it for every log
+
+
+def test_a_secret_that_cannot_be_read_is_told_by_its_place_in_the_configuration(
+    lab: Lab, outside: Outside, tmp_path: Path
+) -> None:
+    driver = configured(lab, outside, "echo {}", {"ADMIN_TOKEN": SecretRef("file", str(tmp_path / "none"))})
+
+    [ready] = driver.ready()
+
+    assert not ready.ok
+    assert ready.text.startswith("drill.provider.environment.ADMIN_TOKEN: secret file")
 
 
 def test_a_drill_that_is_stopped_ends_what_its_command_does_and_the_command_may_leave_things_in_order(
@@ -182,8 +245,38 @@ def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path
 def test_a_command_that_never_stops_talking_is_not_held_in_memory() -> None:
     driver = shell("yes '{}' | head -c 20000000")
 
-    with pytest.raises(DriverFailed, match="must print one JSON object"):
+    with pytest.raises(DriverFailed, match="what sh snapshot prints is larger than 64 KiB"):
         driver.snapshot()
+
+
+def test_a_snapshot_may_come_in_many_pieces() -> None:
+    driver = shell('echo \'{\'; for each in $(seq 40); do echo "\\"$each\\": 0,"; sleep 0.01; done; echo \'"end": 1}\'')
+
+    assert len(driver.snapshot()) == 41
+
+
+def shell_with_a_daemon(daemon: str, pid: Path, then: str) -> CommandDriver:
+    """Its command starts a process in a session of its own, for a minute, as ssh does for a connection that it shares."""
+    return shell(f"setsid sh -c 'echo $$ > {pid}; {daemon}' & while [ ! -s {pid} ]; do sleep 0.05; done; {then}")
+
+
+def test_a_child_that_leaves_the_group_and_keeps_the_output_open_is_not_waited_for(tmp_path: Path) -> None:
+    driver = shell_with_a_daemon("exec sleep 60", tmp_path / "pid", "echo '{}'")
+
+    said = driver.snapshot()
+
+    assert said == {}
+    os.killpg(int((tmp_path / "pid").read_text()), signal.SIGKILL)  # fails for one that has ended
+
+
+def test_a_child_that_goes_on_talking_after_the_commands_end_is_not_listened_to(tmp_path: Path) -> None:
+    talks = 'trap "" PIPE; n=0; while [ $n -lt 600 ]; do yes 2>&1 | head -c 9000; n=$((n + 1)); sleep 0.1; done'
+    driver = shell_with_a_daemon(f"({talks}) >&2", tmp_path / "pid", "exit 1")
+
+    with pytest.raises(DriverFailed, match="sh restore ended with 1"):
+        driver.restore({})
+
+    os.killpg(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
 def test_a_command_that_leaves_a_child_behind_is_done_when_it_ends_itself() -> None:

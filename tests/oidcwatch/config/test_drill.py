@@ -53,6 +53,15 @@ def test_a_drill_is_on_the_issuer_that_it_stands_in_with_that_client(write: Writ
             "{type: command, command: [rotate, --now], can: [rotate, heal]}",
             Command(("rotate", "--now"), ("rotate", "heal"), 60.0),
         ),
+        (
+            "{type: command, command: [rotate], can: [], environment: {ADMIN_TOKEN: {env: OPS}, KEY: {exec: 'pass key'}}}",
+            Command(
+                ("rotate",),
+                (),
+                60.0,
+                (("ADMIN_TOKEN", SecretRef("env", "OPS")), ("KEY", SecretRef("exec", "pass key"))),
+            ),
+        ),
         ("{type: manual}", Manual(1800.0)),
         ("{type: manual, timeout: 2h}", Manual(7200.0)),
     ],
