@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 
 from drills.claim import claimed
 from drills.driver import DriverFailed, Ready
+from drills.drivers.path import PATH_ACTIONS
 from drills.fleet import start_fleet
 from drills.journal import DrillOpen, Entry, is_running, unfinished_in
 from drills.moving import SETTLE, adoption, predictions, shown_by_old_tokens
@@ -18,7 +19,8 @@ from drills.prediction import Prediction
 from drills.prediction_rotation import needed_lead
 from drills.record import Checked, EventKind
 from drills.running import Running
-from drills.scenario import Hold, Judge
+from drills.scenario import Action, Hold, Judge
+from drills.target import Command, KeycloakAdmin, Provider, SandboxControl
 from drills.token import TOKEN_SPARE
 from drills.watch import Watch
 from probes.classify import classify
@@ -42,10 +44,20 @@ def preflight(run: Running, parts: ExitStack, watch: Watch) -> None:
 def _provider(run: Running) -> Iterator[Checked]:
     plan = run.plan
     cannot = sorted(plan.scenario.actions - plan.driver.can)
-    text = f"{plan.driver.name} cannot do {', '.join(cannot)}" if cannot else f"{plan.driver.name} can do all moves"
-    yield Checked("moves", not cannot, text)
+    text = f"{plan.driver.name} can do all moves" if not cannot else f"{plan.driver.name} cannot do {', '.join(cannot)}"
+    yield Checked("moves", not cannot, f"{text}{_what_would_help(plan.target.provider, cannot)}")
     yield from (_checked(ready) for ready in _tried("driver", plan.driver.ready))
     yield from (_checked(ready) for ready in _tried("signing key", lambda: (_signing(run),)))
+
+
+def _what_would_help(provider: Provider, cannot: Collection[Action]) -> str:
+    behind = [action for action in cannot if action in PATH_ACTIONS]
+    match provider:
+        case SandboxControl(fault_control="") | KeycloakAdmin(fault_control="") if behind:
+            return f"; a fault proxy in front of it does {', '.join(behind)}: set drill.provider.fault_control"
+        case Command() if cannot:
+            return "; what the command knows is in drill.provider.can"
+    return ""
 
 
 def _signing(run: Running) -> Ready:
