@@ -72,8 +72,8 @@ def _make(run: Running, number: int, move: Move, before: Snapshot) -> None:
     now = _seen(run, move) if move.starts else None
     details = ", ".join(f"{name} {value}" for name, value in move.params.items())
     run.event(EventKind.MOVE, f"{move.action}: {details}" if details else move.action)
-    plan.journal.write(Entry.MOVING, number=number, action=move.action, life=run.life)
     wanted = awaited(run, move, plan.scenario.moves[: number - 1])
+    plan.journal.write(Entry.MOVING, number=number, action=move.action, life=run.life)
     run.begin_move()
     plan.driver.do(move, before)
     run.latest_move = time.time()
