@@ -38,8 +38,8 @@ def resume(
 ) -> None:
     """Bring the provider back after a drill that was cut short, then run the same drill again from its start.
 
-    Without ID the newest one. A drill that had come to its end is only tidied up. Exit code: as drill run; 0 when
-    nothing was left to do.
+    Without ID the newest one. A drill that had come to its end is only tidied up. Without -c it goes by the
+    configuration that the drill was run with. Exit code: as drill run; 0 when nothing was left to do.
 
     \b
     Examples:
@@ -72,9 +72,11 @@ def abort(
 
     Agents count real runs again, the drill's keys leave when no token of theirs is valid any more, and the report is
     written. Without ID every such drill. May be repeated. A drill that still runs is ended with Ctrl-C where it runs.
+    Without -c it goes by the configuration that the drill was run with.
 
-    Exit code: 0 done, or nothing was left to do; 2 bad configuration or call; 3 still running, or an agent could not
-    be told; 5 the provider could not be brought back, or the journal cannot be read: the message says why.
+    Exit code: 0 done, or nothing was left to do; 2 bad configuration or call; 3 that drill or another on the issuer is
+    still running, or an agent could not be told; 5 the provider could not be brought back, or the journal cannot be
+    read: the message says why.
 
     \b
     Examples:

@@ -108,10 +108,10 @@ def run(
     Ctrl-C or SIGTERM end a drill early: it is rolled back first, however often they come. On an issuer of the
     configuration it asks before anything is changed; --yes answers. docs/drills.md has the whole story.
 
-    Exit code: 0 passed, 1 failed, 2 bad configuration or call, 3 not begun (the preflight forbids it, or the provider
-    does not answer), 4 aborted and rolled back, 5 not rolled back: see what it says, and oidcwatch drill abort.
-    With --every: that of the last drill, or 5 while the provider is not as it was before, which is tried to be mended
-    every minute; --json prints a line of JSON for each drill.
+    Exit code: 0 passed, 1 failed, 2 bad configuration or call, 3 not begun (the preflight forbids it, the provider is
+    silent, nobody said yes), 4 aborted and rolled back, 5 not rolled back: see what it says, and oidcwatch drill abort.
+    With --every: that of the last drill, or 5 while the provider is not as it was before; to bring it back is tried
+    again every minute. --json then prints a line of JSON for each drill.
 
     \b
     Examples:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from drills import recovery
+from drills.driver import DriverFailed
 from drills.drivers import driver_for
 from drills.journal import Entry, Journal, read_log
 from drills.lab import start_sandbox_lab
@@ -106,3 +108,27 @@ def test_a_drills_key_does_not_leave_while_it_signs(left: Left) -> None:
 
     assert left.own in left.over.outside.kids()
     assert read_log(left.over.journal.folder).uncleaned
+
+
+@dataclass(slots=True)
+class Failing:
+    """A driver that brings nothing back."""
+
+    tries: int = 0
+
+    def restore(self, before: object) -> None:
+        self.tries += 1
+        raise DriverFailed("no")
+
+
+@pytest.mark.parametrize(("stopped", "tries"), [(True, 1), (False, 5)])
+def test_a_rollback_that_fails_is_not_tried_again_once_it_is_stopped(
+    left: Left, stopped: bool, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "_PAUSE", 0.0)
+    driver = Failing()
+
+    with pytest.raises(NotRestored):
+        settle(replace(left.over, driver=driver, stopped=lambda: stopped))  # type: ignore[arg-type]  # only restores
+
+    assert driver.tries == tries
