@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -110,8 +109,7 @@ def run(
 
     Exit code: 0 passed, 1 failed, 2 bad configuration or call, 3 not begun (the preflight forbids it, the provider is
     silent, nobody said yes), 4 aborted and rolled back, 5 not rolled back: see what it says, and oidcwatch drill abort.
-    With --every: that of the last drill, or 5 while the provider is not as it was before; to bring it back is tried
-    again every minute. --json then prints a line of JSON for each drill.
+    With --every: that of the last drill, or 5 while a rollback is still tried again; --json prints a line for each.
 
     \b
     Examples:
@@ -156,6 +154,7 @@ def run_call(
     """Runs what is described by the call, once or again and again. Exits with the code of the last drill."""
     from contextlib import ExitStack
 
+    from drills.stop import Stop
     from oidcwatch.drill_live import live
     from oidcwatch.drill_page import page_app, serve_page
     from oidcwatch.drill_places import issuer_root, lab_root
@@ -167,7 +166,7 @@ def run_call(
     settings = load_or_exit(Path(call.config), as_json=as_json) if call.issuer else None
     redact = redactor_for(context, settings.log if settings else None)
     root = out or (issuer_root(settings) if settings else lab_root(os.environ))
-    stop = threading.Event()
+    stop = Stop()
     session = Session(settings, os.environ, root, redact, stop)
     _check(call, settings)
     if settings is not None and not yes:
