@@ -16,6 +16,10 @@ class DriverFailed(RuntimeError):
     """The provider did not do what it was told to. The message says what was tried, what came back and what helps."""
 
 
+class GaveUp(DriverFailed):
+    """The same, and to try again at once would be no use: somebody was asked, and did not do it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """One thing that was looked at before a drill."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from drills.driver import Driver, DriverFailed, Ready, Snapshot
+from drills.driver import Driver, DriverFailed, GaveUp, Ready, Snapshot
 from drills.journal import Entry, Journal, Log, read_log
 from drills.outside import Outside, kid_of, signs_with_published_key
 from drills.plan import NotReady
@@ -204,6 +204,9 @@ def _undo(left: Leftover, before: Snapshot, kid: str) -> None:
         try:
             left.driver.restore(before)
             well, said = signs_with_published_key(left.outside, kid)
+        except GaveUp as error:
+            said = str(error)
+            break
         except Exception as error:  # noqa: BLE001 - the provider may be in any state
             well, said = False, ended(error)
         if well:

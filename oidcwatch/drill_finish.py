@@ -114,6 +114,7 @@ def _settled(session: Session, journal: Journal, show: Show) -> Log:
             place.environ,
             session.talk(show).ask,
             stopped=session.stop.is_set,
+            insisted=session.stop.insisted,
             actions=scenario_named(call.scenario).actions,
         )
         tell = Agents(target, call.longest).tell

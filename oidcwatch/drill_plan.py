@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -18,6 +17,7 @@ from drills.monitoring import monitoring
 from drills.outside import look_from_outside
 from drills.plan import Plan
 from drills.record import EventKind
+from drills.stop import Stop
 from drills.target import Target
 from oidcwatch.drill_agents import Agents
 from oidcwatch.drill_brake import Brake
@@ -43,7 +43,7 @@ class Talk:
 
 @contextlib.contextmanager
 def planned(
-    call: DrillCall, place: Place, root: Path, talk: Talk, stop: threading.Event, clock: Clock = utc_now
+    call: DrillCall, place: Place, root: Path, talk: Talk, stop: Stop, clock: Clock = utc_now
 ) -> Iterator[Plan]:
     """The plan, and what it needs for the length of the block. Its folder is made below `root`; nothing is changed yet.
 
@@ -62,7 +62,15 @@ def planned(
         yield Plan(
             scenario=scenario,
             target=target,
-            driver=driver_for(target, outside, place.environ, talk.ask, stopped=brake, actions=scenario.actions),
+            driver=driver_for(
+                target,
+                outside,
+                place.environ,
+                talk.ask,
+                stopped=brake,
+                insisted=stop.insisted,
+                actions=scenario.actions,
+            ),
             outside=outside,
             http=http,
             secrets=secrets,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from drills.record import Checked, Record, to_json
 from drills.recovery import NotRestored
 from drills.report.clean import clean
 from drills.report.writing import write_report
+from drills.stop import Stop
 from oidcwatch.drill_call import CallError, DrillCall, scenario_named
 from oidcwatch.drill_live import Board, Show
 from oidcwatch.drill_places import Place, issuer_place, lab_place
@@ -55,7 +55,7 @@ class Session:
     root: Path
     """Where drills are kept."""
     redact: Redactor = field(repr=False)
-    stop: threading.Event
+    stop: Stop
     board: Board = field(default_factory=Board)
 
     def run(self, call: DrillCall, show: Show) -> Ended:

@@ -32,13 +32,14 @@ def driver_for(
     ask: Callable[[str], None],
     *,
     stopped: Callable[[], bool] = lambda: False,
+    insisted: Callable[[], bool] = lambda: False,
     actions: frozenset[Action] = frozenset(Action),
 ) -> Driver:
     """The driver of the target's provider. `environ` has the secrets that it refers to; `ask` tells a person what to do.
 
     A command's secrets are read by what `outside` reads them by, which may remember them so that no log shows them.
-    `stopped` is looked at while a person or a command is waited for, and ends that, except in a rollback. `actions` are
-    those that the drill makes. Nothing is connected to yet.
+    `stopped` is looked at while a person or a command is waited for, and ends that, except in a rollback; `insisted` ends
+    the wait for a person in a rollback too. `actions` are those that the drill makes. Nothing is connected to yet.
     """
     provider = target.provider
     uses_path = bool(actions & PATH_ACTIONS)
@@ -60,7 +61,7 @@ def driver_for(
                 stopped=stopped,
             )
         case Manual():
-            return ManualDriver(outside, ask, provider.timeout, stopped=stopped)
+            return ManualDriver(outside, ask, provider.timeout, stopped=stopped, insisted=insisted)
 
 
 def _given(command: Command, secrets: Secrets) -> Mapping[str, str]:

@@ -10,29 +10,24 @@ from types import MappingProxyType
 import httpx
 import jwt
 
-from drills.driver import DriverFailed, Ready, Snapshot
-from drills.outside import Outside, kid_of
+from drills.driver import DriverFailed, GaveUp, Ready, Snapshot
+from drills.key_view import (
+    KeyView,
+    Unlike,
+    added,
+    keys_of_before_are_published,
+    look_at_keys,
+    new_signs,
+    nothing_is_added,
+    old_is_gone,
+    old_is_published,
+    old_signs,
+    shown,
+    signer_is_published,
+)
+from drills.outside import Outside
 from drills.scenario import Action, Move
 from probes.model import ProbeFailure
-
-_LONGEST_KID = 80
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What is seen from outside."""
-
-    signs: str
-    """The kid of a new token."""
-    published: Mapping[str, str]
-    """Kids of signature keys by thumbprint (RFC 7638)."""
-
-    @property
-    def signs_published(self) -> bool:
-        return self.signs in self.published.values()
-
-
-_Shown = Callable[[_Seen, Snapshot], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,58 +36,58 @@ class _Task:
 
     text: str
     awaited: str
-    shown: _Shown
-
-
-def _new_signs(seen: _Seen, before: Snapshot) -> bool:
-    return seen.signs != before["signs"] and seen.signs_published
-
-
-def _old_is_gone(seen: _Seen, before: Snapshot) -> bool:
-    return before["signs"] not in seen.published.values()
+    unlike: tuple[Unlike, ...]
+    """What may be wrong with what is seen."""
+    of_signing: tuple[Unlike, ...] | None = None
+    """The same, where the key of before still signs when the person is told: that one is to be removed on purpose."""
 
 
 _TASKS: Mapping[Action, _Task] = MappingProxyType(
     {
         Action.ANNOUNCE: _Task(
-            "Add a new signing key to the key set, and go on signing with {old!r}.",
-            "a new key in the key set",
-            lambda seen, before: bool(seen.published.keys() - set(before["published"])),
+            "Add a new signing key to the key set, and go on signing with {old}.",
+            "a new key in the key set, beside {old}, which goes on signing",
+            (added, old_signs, old_is_published),
         ),
         Action.ACTIVATE: _Task(
-            "Sign with the new key from now on; leave {old!r} in the key set.",
-            "a token that is signed with a published key other than {old!r}",
-            _new_signs,
+            "Sign with the new key from now on; leave {old} in the key set.",
+            "a token that is signed with a published key other than {old}, which stays published",
+            (new_signs, signer_is_published, old_is_published),
         ),
         Action.ROTATE: _Task(
-            "Rotate now: make a new key that signs at once; leave {old!r} in the key set.",
-            "a token that is signed with a published key other than {old!r}",
-            _new_signs,
+            "Rotate now: make a new key that signs at once; leave {old} in the key set.",
+            "a token that is signed with a published key other than {old}, which stays published",
+            (new_signs, signer_is_published, old_is_published),
         ),
         Action.REPLACE: _Task(
-            "Rotate now: make a new key that signs at once, and take {old!r} out of the key set. Keep it: it must be "
+            "Rotate now: make a new key that signs at once, and take {old} out of the key set. Keep it: it must be "
             "possible to publish it again.",
-            "a token that is signed with a published key, and a key set without {old!r}",
-            lambda seen, before: _new_signs(seen, before) and _old_is_gone(seen, before),
+            "a token that is signed with a published key, and a key set without {old}",
+            (new_signs, signer_is_published, old_is_gone),
         ),
         Action.REMOVE: _Task(
-            "Take {old!r} out of the key set. Keep it: it must be possible to publish it again.",
-            "a key set without {old!r}",
-            _old_is_gone,
+            "Take {old} out of the key set. Keep it: it must be possible to publish it again.",
+            "a key set without {old}",
+            (old_is_gone, new_signs, signer_is_published),
+            of_signing=(old_is_gone,),
         ),
     }
 )
 _RESTORE = _Task(
-    "Roll back: publish {old!r} again, and sign with it.",
-    "a token that is signed with {old!r}, and {old!r} in the key set",
-    lambda seen, before: seen.signs == before["signs"] and set(before["published"]) <= seen.published.keys(),
+    "Roll back: publish {old} again, and sign with it.",
+    "a token that is signed with {old}, and {old} in the key set",
+    (old_signs, old_is_published, keys_of_before_are_published),
 )
 _CLEAN = _Task(
-    "Take every key out of the key set that the drill has added. {old!r} goes on signing.",
+    "Take every key out of the key set that the drill has added. What signs now goes on signing.",
     "the key set of before the drill",
-    lambda seen, before: set(before["published"]) == seen.published.keys(),
+    (keys_of_before_are_published, nothing_is_added),
 )
-_KEEP_NEW = _Task("The rotation is done: take {old!r} out of the key set.", "a key set without {old!r}", _old_is_gone)
+_KEEP_NEW = _Task(
+    "The rotation is done: take {old} out of the key set.",
+    "a key set without {old}",
+    (old_is_gone, new_signs, signer_is_published),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +103,8 @@ class ManualDriver:
     """Seconds between two looks."""
     stopped: Callable[[], bool] = lambda: False
     """Whether the drill must end: nothing but its rollback is waited for any more."""
+    insisted: Callable[[], bool] = lambda: False
+    """Whether a rollback is not waited for any more either."""
     name: str = "manual"
 
     @property
@@ -138,39 +135,71 @@ class ManualDriver:
         self._await(_TASKS[move.action], before, self.stopped)
 
     def restore(self, before: Snapshot) -> None:
-        """Waits until the key of before signs and is published, also when the drill was stopped."""
-        self._await(_RESTORE, before, lambda: False)
+        """Waits until the key of before signs and is published, also when the drill was stopped.
+
+        Raises GaveUp when that does not come, or who waits for it insists on an end: to ask again would be no use.
+        """
+        try:
+            self._await(_RESTORE, before, self.insisted)
+        except DriverFailed as failure:
+            todo = _RESTORE.text.format(old=shown(str(before["signs"]))).rstrip(".")
+            raise GaveUp(f"{failure}. To be done by hand: {todo}") from failure
 
     def clean(self, before: Snapshot, *, keep_new: bool) -> None:
         """Waits until the drill's keys have left the set, or with `keep_new` the old one."""
         self._await(_KEEP_NEW if keep_new else _CLEAN, before, self.stopped)
 
     def _await(self, task: _Task, before: Snapshot, stopped: Callable[[], bool]) -> None:
-        old = str(before["signs"])[:_LONGEST_KID]
-        awaited = task.awaited.format(old=old)
-        deadline, asked, seen = time.monotonic() + self.timeout, False, ""
+        was = KeyView(str(before["signs"]), dict.fromkeys(before["published"], ""))
+        awaited = task.awaited.format(old=shown(was.signs))
+        wait, deadline, asked, seen = _Wait(task, was), time.monotonic() + self.timeout, False, ""
         while True:
+            again = False
             try:
-                look = self._look()
-                if task.shown(look, before):
+                again = wait.tells(self._look())
+                if not wait.unlike:
                     return
-                kids = ", ".join(repr(kid[:_LONGEST_KID]) for kid in look.published.values()) or "nothing"
-                seen = f"tokens are signed with {look.signs[:_LONGEST_KID]!r}, and {kids} published"
+                seen = "; ".join(wait.unlike)
             except DriverFailed as failure:
                 seen = str(failure)  # it may be well again at the next look
             if not asked:
-                self.ask(task.text.format(old=old))
+                self.ask(task.text.format(old=shown(was.signs)))
                 asked = True
+            elif again:
+                self.ask(f"Not as it should be yet: {seen}. Awaited is {awaited}.")
             if stopped():
-                raise DriverFailed(f"it was stopped while {awaited} was waited for")
+                raise DriverFailed(f"it was stopped while {awaited} was waited for: {seen}")
             if time.monotonic() >= deadline:
                 raise DriverFailed(f"{awaited} was not seen within {self.timeout:g} s: {seen}")
             time.sleep(self.poll)
 
-    def _look(self) -> _Seen:
+    def _look(self) -> KeyView:
         try:
-            signs = kid_of(self.outside.mint())
-            published = {key.thumbprint: key.kid for key in self.outside.keys().keys if key.signs and key.thumbprint}
+            return look_at_keys(self.outside)
         except (ProbeFailure, httpx.HTTPError, jwt.DecodeError, OSError) as error:
             raise DriverFailed(f"the provider does not show its keys: {error}") from error
-        return _Seen(signs, published)
+
+
+@dataclass(slots=True)
+class _Wait:
+    """What has been seen while a task is waited for."""
+
+    task: _Task
+    was: KeyView
+    unlike: tuple[str, ...] = ()
+    """What is not as it should be, at the latest look."""
+    _checks: tuple[Unlike, ...] | None = None
+    _known: tuple[str, ...] = ()
+    """What the person knows of that."""
+
+    def tells(self, now: KeyView) -> bool:
+        """Takes what is seen; gives whether something else than the person knows is wrong, and still is a look later."""
+        first, before = self._checks is None, self.unlike
+        if self._checks is None:
+            signing = self.task.of_signing if now.signs == self.was.signs else None
+            self._checks = signing or self.task.unlike
+        self.unlike = tuple(filter(None, (check(now, self.was) for check in self._checks)))
+        news = not first and self.unlike == before and self.unlike != self._known
+        if first or news:
+            self._known = self.unlike
+        return news

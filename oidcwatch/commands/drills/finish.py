@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -156,6 +155,7 @@ def _configuration(context: typer.Context, config: Path, log: Log) -> Path | Non
 
 def _settle(context: typer.Context, found: _Open, config: Path | None) -> Ended:
     """Settles one, and prints what became of it."""
+    from drills.stop import Stop
     from oidcwatch.drill_finish import settle_one
     from oidcwatch.drill_live import live
     from oidcwatch.drill_session import Session
@@ -163,7 +163,7 @@ def _settle(context: typer.Context, found: _Open, config: Path | None) -> Ended:
 
     settings = load_or_exit(config) if config else None
     redact = redactor_for(context, settings.log if settings else None)
-    stop = threading.Event()
+    stop = Stop()
     session = Session(settings, os.environ, found.root, redact, stop)
     stop_on_signals(stop)
     with live(session.board, redact) as show:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +16,7 @@ import typer
 from oidcwatch.commands.common import fail, load_both_or_exit
 
 if TYPE_CHECKING:
+    from drills.stop import Stop
     from oidcwatch.drill_call import Lab
 
 OutOption = Annotated[
@@ -98,12 +98,12 @@ def roots_of(out: Path | None, config: Path) -> tuple[Path, ...]:
     return (*of_config, lab_root(os.environ))
 
 
-def stop_on_signals(stop: threading.Event) -> None:
-    """Ctrl-C, SIGTERM and a terminal that is lost set it; as an exception they could strike in the middle of a rollback."""
+def stop_on_signals(stop: Stop) -> None:
+    """Ctrl-C, SIGTERM and a terminal that is lost ask it; as an exception they could strike in the middle of a rollback."""
 
     def stopped(*_: object) -> None:
         again = "rolling back already: please wait" if stop.is_set() else "stopping: what was changed is rolled back"
-        stop.set()
+        stop.ask()
         # Not through Python's buffer: the signal may have come in the middle of a write to it.
         with contextlib.suppress(OSError):
             os.write(_STDERR, f"oidcwatch: {again}\n".encode())

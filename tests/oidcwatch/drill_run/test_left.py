@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import threading
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from typer.testing import CliRunner, Result
 from drills.claim import claimed
 from drills.journal import JOURNAL, Entry, Journal, read_log
 from drills.plan import Plan
+from drills.stop import Stop
 from oidcwatch import drill_session
 from oidcwatch.cli import make_app
 from oidcwatch.config import load
@@ -90,7 +90,7 @@ def test_a_drill_that_left_the_provider_changed_is_settled_before_an_older_one_t
     changed = left(kept, Entry.SNAPSHOT, Entry.MOVING, issuer="gone", days=1)
 
     aborted = drill("abort")
-    session = Session(None, os.environ, kept, Redactor(), threading.Event())
+    session = Session(None, os.environ, kept, Redactor(), Stop())
     settled = list(settle_all(session, NOBODY))
 
     said = [line.partition(":")[0] for line in aborted.stderr.splitlines() if line.startswith("2026")]
@@ -169,7 +169,7 @@ def test_a_schedule_settles_no_drill_of_another_provider_by_the_same_name(kept: 
     name = left(kept, Entry.SNAPSHOT, Entry.MOVING)
     file = kept.parents[1] / "oidcwatch.yaml"
     file.write_text(CONFIGURATION.replace("acme.example", "other.example"))
-    session = Session(load(file, os.environ), os.environ, kept, Redactor(), threading.Event())
+    session = Session(load(file, os.environ), os.environ, kept, Redactor(), Stop())
 
     (told,) = settle_all(session, NOBODY)
 
@@ -181,7 +181,7 @@ def test_a_schedule_undoes_no_rotation_that_somebody_may_have_made_since_the_rol
     name = left(kept, Entry.SNAPSHOT, Entry.MOVING, Entry.RESTORED, Entry.RESTORING)
     said: list[str] = []
     settings = load(kept.parents[1] / "oidcwatch.yaml", os.environ)
-    session = Session(settings, os.environ, kept, Redactor(), threading.Event())
+    session = Session(settings, os.environ, kept, Redactor(), Stop())
     call = DrillCall("routine", issuer="staging")
 
     told = list(settle_all(session, NOBODY))
@@ -226,7 +226,7 @@ def test_whatever_ends_a_drill_that_has_changed_the_provider_says_how_it_is_brou
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(drill_session, "run_drill", disk_is_full)
-    session = Session(None, os.environ, tmp_path, Redactor(), threading.Event())
+    session = Session(None, os.environ, tmp_path, Redactor(), Stop())
 
     ended = session.run(DrillCall("zero-lead", lab=Lab.SANDBOX, verifiers=("pyjwt",)), NOBODY)
 

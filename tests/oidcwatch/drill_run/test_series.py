@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ import yaml
 
 from drills import recovery
 from drills.journal import JOURNAL, drills_in, read_log
+from drills.stop import Stop
 from oidcwatch.config import load
 from oidcwatch.drill_call import DrillCall
 from oidcwatch.drill_live import Show
@@ -69,7 +69,7 @@ def series(said: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], 
     def made(site: Any) -> Series:
         monkeypatch.setenv("XDG_STATE_HOME", site.environ["XDG_STATE_HOME"])
         file = site.folder / "oidcwatch.yaml"
-        session = Session(load(file, site.environ), site.environ, site.kept, Redactor(), threading.Event())
+        session = Session(load(file, site.environ), site.environ, site.kept, Redactor(), Stop())
         call = DrillCall(
             "zero-lead", issuer="staging", config=str(file), poll=0.2, longest=4.0,
             shorten={"ttl": 3.0, "cooldown": 1.0}, emulate=("go-oidc",),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from drills.journal import Entry, Journal
+from drills.stop import Stop
 from oidcwatch.drill_call import DrillCall, Lab, call_to_json
 from oidcwatch.drill_finish import settle_all
 from oidcwatch.drill_live import Show
@@ -32,7 +32,7 @@ def test_only_a_drill_that_has_not_ended_was_cut_short(tmp_path: Path, entries: 
     for entry in entries:
         journal.write(entry)
     journal.close()
-    session = Session(None, os.environ, tmp_path, Redactor(), threading.Event())
+    session = Session(None, os.environ, tmp_path, Redactor(), Stop())
 
     told = list(settle_all(session, NOBODY))
 
