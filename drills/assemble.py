@@ -29,7 +29,7 @@ from drills.record import (
 from drills.report.words import ASKED
 from drills.scenario import Generation, Judge, Measure, Scenario
 from drills.subject import Kind, Sample
-from drills.verdict import out_at_last, verdict_of
+from drills.verdict import out_at_last, token_ended, verdict_of
 from drills.verifiers import Verifier
 
 _LATENCY = 1.0  # seconds that an answer and the fetch for it may take beside the time between two questions
@@ -90,6 +90,7 @@ def _verifier(log: Log, scenario: Scenario, said: Mapping[str, Any]) -> Verifier
         judged = judge(
             expected, bound, came, measure=measure, poll=float(log.opened["poll"]),
             window=_window(measured, measure, clock), life=_life(log), latency=_LATENCY, row=row, kind=Kind(said["kind"]),
+            token_ended=token_ended(log),
         )  # fmt: skip
         if scenario.judge is Judge.DETECTED:  # what is done to the key set there is more than its row knows of
             judged = replace(judged, ok=True)
@@ -178,11 +179,6 @@ def _clock(log: Log) -> float | None:
     return float(line.said["started"]) if line else None
 
 
-def _marked(log: Log, name: str) -> float | None:
-    """The time that some entry gives under this name."""
-    return next((float(line.said[name]) for line in log.lines if name in line.said), None)
-
-
 def _end_of_measure(log: Log) -> float | None:
     """POSIX time from which answers say nothing of the fault any more: it may be over before that is known."""
     restoring = log.all(Entry.RESTORING)
@@ -190,11 +186,11 @@ def _end_of_measure(log: Log) -> float | None:
 
 
 def _healed(log: Log) -> float | None:
-    return _marked(log, "healed")
+    return log.marked("healed")
 
 
 def _flushed(log: Log) -> float | None:
-    return _marked(log, "flushed")
+    return log.marked("flushed")
 
 
 def _time(seconds: float | None) -> datetime | None:

@@ -176,6 +176,10 @@ class Log:
         """The newest line of that kind."""
         return next((line for line in reversed(self.lines) if line.entry is entry), None)
 
+    def marked(self, name: str) -> float | None:
+        """POSIX time that the first entry with such a mark gives; None when there is none."""
+        return next((float(line.said[name]) for line in self.lines if name in line.said), None)
+
     def all(self, entry: Entry) -> tuple[Line, ...]:
         """Every line of that kind, oldest first."""
         return tuple(line for line in self.lines if line.entry is entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -55,15 +56,19 @@ def judge(
     latency: float,
     row: Verifier,
     kind: Kind,
+    token_ended: float | None = None,
 ) -> Judgement:
     """Whether that is well.
 
     It is as predicted within one poll and `latency`, what an answer and the fetch for it may take. `window` is how
-    long it was asked about the token that shows it, `life` that of a token. All in seconds.
+    long it was asked about the token that shows it, `life` that of a token, `token_ended` from when on there was no old
+    one to ask about; None when there always was. All in seconds.
     """
     tolerance = poll + latency
     if observed is None:
-        return _never(expected, measure, window, life, tolerance, row)
+        wanted = expected.seconds + expected.waits + tolerance if expected.seconds is not None else math.inf
+        way = how_to_see(measure, lives=wanted < life, token_ended=token_ended)
+        return _never(expected, measure, window, wanted, way, row)
     said = f"{row.name} {_DONE[measure]} after {observed:.1f} s"
     if not expected.known:
         return Judgement(True, f"{said}: nobody knew how long it takes")
@@ -79,18 +84,22 @@ def judge(
     return Judgement(True, f"{said}: later, but {most}: it had fetched later than was known{several}")
 
 
-def _never(
-    expected: Expected, measure: Measure, window: float, life: float, tolerance: float, row: Verifier
-) -> Judgement:
+def how_to_see(measure: Measure, *, lives: bool, token_ended: float | None) -> str:
+    """Why something was not watched for long enough, and what would show it. `lives`: a token lives for as long."""
+    if measure is not Measure.ACCEPT and token_ended is not None:
+        return f"its token ended after {token_ended:.0f} s, and tokens that live longer show it"
+    # The new token is renewed while a drill lasts; of the old key there are no more.
+    shows = measure is Measure.ACCEPT or lives
+    return "a longer --longest shows it" if shows else "a longer --longest and tokens that live longer show it"
+
+
+def _never(expected: Expected, measure: Measure, window: float, wanted: float, way: str, row: Verifier) -> Judgement:
     said = f"{row.name} had not {_DONE[measure]} within {window:.0f} s"
     if not expected.known:
         return Judgement(True, f"{said}: nobody knew how long it takes")
     if expected.seconds is None:
         return Judgement(True, f"{said}, as predicted")
-    if expected.seconds + expected.waits + tolerance >= window:
-        # The new token is renewed while a drill lasts; of the old key there are no more.
-        lives = measure is Measure.ACCEPT or expected.seconds + expected.waits + tolerance < life
-        way = "a longer --longest shows it" if lives else "a longer --longest and tokens that live longer show it"
+    if wanted >= window:
         why = f"not watched for long enough (predicted {expected.seconds:.1f} s): {way}"
         return Judgement(False, f"{said}: {why}", watched=False)
     return Judgement(False, f"{said}, predicted were {expected.seconds:.1f} s")

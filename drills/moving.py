@@ -19,6 +19,7 @@ from drills.prediction_rotation import needed_lead
 from drills.record import EventKind, Phase
 from drills.running import Running
 from drills.scenario import SLOW_SECONDS, Action, Generation, Hold, Judge, Measure, Move
+from drills.token import TOKEN_SPARE
 from drills.verifiers import Verifier
 
 ROW = TypeAdapter(Verifier)
@@ -98,8 +99,7 @@ def _start_clock(run: Running, move: Move, measure: Measure, now: Observed) -> N
     run.expected = _expectations(run, move, measure, now)
     run.window = _window(run)
     _write_prediction(run, now, run.expected)
-    ends = run.old.expires if run.old and math.isfinite(run.old.expires) else None
-    run.plan.journal.write(Entry.CLOCK, measure=measure, started=run.clock, old_token_ends=ends)
+    run.plan.journal.write(Entry.CLOCK, measure=measure, started=run.clock)
 
 
 def shown_by_old_tokens(run: Running) -> Mapping[str, Expected]:
@@ -197,14 +197,22 @@ def _in_reach(run: Running) -> Mapping[str, float]:
     return {
         name: each.seconds + each.waits
         for name, each in run.expected.items()
-        if each.seconds is not None and each.seconds <= run.plan.longest
+        if each.seconds is not None and each.seconds <= _reach(run)
     }
+
+
+def _reach(run: Running) -> float:
+    """Seconds from the clock's start in which something can be seen: of the old token there is no other by then."""
+    longest = run.plan.longest
+    if run.old is None or run.clock is None or run.plan.scenario.measures is Measure.ACCEPT:
+        return longest
+    return min(longest, max(0.0, run.old.expires - TOKEN_SPARE - run.clock))
 
 
 def _never(run: Running) -> float:
     """How long is watched what is predicted never to happen, or not in time, where that decides about the verdict."""
     judged = run.plan.scenario.judge is Judge.AS_PREDICTED and run.plan.scenario.measures is not Measure.ACCEPT
-    return _A_WHILE if judged and len(_in_reach(run)) < len(run.expected) else 0.0
+    return min(_A_WHILE, _reach(run)) if judged and len(_in_reach(run)) < len(run.expected) else 0.0
 
 
 def adoption(foreseen: Iterable[Prediction]) -> float:

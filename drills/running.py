@@ -28,6 +28,8 @@ from drills.watch import Sighting, Watch
 from probes.classify import classify
 from probes.registry import PROBES
 
+OLD_ENDED = "old_token_ended"
+"""The mark of the entry that says when the token of the old key ended, while verifiers were asked about it."""
 _TICK = 0.2
 _TELL, _LOOK = 1.0, 2.0  # seconds between two words to those who watch, and two looks at alerts and abort rules
 _SAME = 15.0  # seconds for which one judgement of a token explains refusals
@@ -91,6 +93,7 @@ class Running:
     _looked: float = 0.0
     _renewed: float = 0.0
     _renewed_old: float = 0.0
+    _old_ended: bool = False
     _unwritten: str = ""
 
     @property
@@ -270,9 +273,14 @@ class Running:
             self.renew()
 
     def _keep_old_token(self) -> None:
-        again = time.time() - self._renewed_old > _RETRY
-        if Generation.OLD in self.plan.scenario.polls and self.restored and again and self.old and self.old.stale:
+        """Only its own key's end lets it end: that is noted once, and what it hides is not held against verifiers."""
+        if Generation.OLD not in self.plan.scenario.polls or self.old is None:
+            return
+        if self.restored and self.old.stale and time.time() - self._renewed_old > _RETRY:
             self.renew_old()
+        elif self.phase is Phase.OBSERVE and self.old.spent and not self._old_ended:
+            self._old_ended = True
+            self.mark(EventKind.NOTE, "the token of the old key has ended", OLD_ENDED)
 
     def _ask_why(self) -> None:
         """Compares a verifier's refusal with our own judgement of the same token, once for each verifier and token."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from drills.journal import Entry, Log
+from drills.judgement import how_to_see
 from drills.record import Alerts, Detected, Verdict, VerifierRecord
+from drills.running import OLD_ENDED
 from drills.scenario import Generation, Judge, Measure, Scenario
+from drills.subject import Sample
 
 _BREAKS = frozenset({"ROT-05", "ROT-06", "ROT-07"})
 """Findings that say that valid tokens are refused."""
@@ -27,7 +30,7 @@ def verdict_of(
     problems = (
         *hurt,
         *(f"{name} could not be asked any more: {error}" for name, error in silent.items()),
-        *_of_verifiers(scenario, [each for each in verifiers if each.name not in silent]),
+        *_of_verifiers(scenario, [each for each in verifiers if each.name not in silent], token_ended(log)),
         *_of_those_out(scenario, verifiers, log),
         *_of_detection(scenario, detected),
         *(f"{name} was expected and did not fire." for name in alerts.missing),
@@ -51,7 +54,7 @@ def _of_impact(
             yield f"The probe {each.by} found {', '.join(broken)}: valid tokens were refused, or would have been."
 
 
-def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord]) -> Iterator[str]:
+def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord], ended: float | None) -> Iterator[str]:
     measure = scenario.measures
     if measure is None or scenario.judge is Judge.DETECTED:
         return
@@ -70,7 +73,8 @@ def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord]) -> It
     if unseen:
         # What was not waited for proves nothing, and a drill that passes says that all was as predicted.
         listed = ", ".join(f"{each.name} (predicted {each.predicted.of(measure):.1f} s)" for each in unseen)
-        yield f"{_not_watched(unseen, len(verifiers))}: {listed}; a longer --longest shows it."
+        way = how_to_see(measure, lives=True, token_ended=ended)
+        yield f"{_not_watched(unseen, len(verifiers))}: {listed}; {way}."
 
 
 def _not_watched(unseen: Sequence[VerifierRecord], all_: int) -> str:
@@ -95,17 +99,32 @@ def _of_those_out(scenario: Scenario, verifiers: Sequence[VerifierRecord], log: 
     for each in verifiers:
         for generation in out_at_last(log, scenario, each.name):
             yield f"{each.name} still refused the {generation} token in the end."
+        for generation in _unknown_at_last(log, scenario, each.name):
+            yield f"{each.name} refused the {generation} token, and was not asked again when the fault was over."
 
 
 def out_at_last(log: Log, scenario: Scenario, name: str) -> tuple[Generation, ...]:
     """The tokens that a verifier still refused in the end, though they were valid."""
-    gone = scenario.keeps and log.last(Entry.RESTORED) is None  # the old key is, for good
+    healed = log.marked("healed") or 0.0  # what was refused before says nothing of the end
+    return tuple(generation for generation, last in _lasts(log, scenario, name) if not last.ok and last.at >= healed)
+
+
+def _unknown_at_last(log: Log, scenario: Scenario, name: str) -> tuple[Generation, ...]:
+    healed = log.marked("healed") or 0.0
+    return tuple(generation for generation, last in _lasts(log, scenario, name) if not last.ok and last.at < healed)
+
+
+def _lasts(log: Log, scenario: Scenario, name: str) -> Iterator[tuple[Generation, Sample]]:
+    """The last answer about each token, but for one whose key is gone for good."""
+    gone = scenario.keeps and log.last(Entry.RESTORED) is None
     last = {each.generation: each for each in log.samples if each.verifier == name and each.answered}
-    return tuple(
-        generation
-        for generation in Generation
-        if generation in last and not last[generation].ok and not (gone and generation is Generation.OLD)
-    )
+    yield from ((each, last[each]) for each in Generation if each in last and not (gone and each is Generation.OLD))
+
+
+def token_ended(log: Log) -> float | None:
+    """Seconds from the clock's start until there was no token of the old key to ask about; None when there always was."""
+    clock, ended = log.last(Entry.CLOCK), log.marked(OLD_ENDED)
+    return ended - float(clock.said["started"]) if clock and ended is not None else None
 
 
 def _of_detection(scenario: Scenario, detected: Sequence[Detected]) -> Iterator[str]:

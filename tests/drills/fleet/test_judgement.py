@@ -99,6 +99,24 @@ def test_what_is_predicted_for_later_than_was_watched_is_not_as_predicted(case: 
     assert judgement.said.endswith(f"within 60 s: not watched for long enough (predicted {case.expected:.1f} s): {way}")
 
 
+@pytest.mark.parametrize(
+    ("measure", "way"),
+    [
+        (R, "its token ended after 43 s, and tokens that live longer show it"),
+        (A, "a longer --longest shows it"),  # new tokens are renewed
+    ],
+)
+def test_where_the_token_had_ended_no_longer_drill_is_advised(measure: Measure, way: str) -> None:
+    row = verifiers()["istio"]
+
+    judgement = judge(
+        Expected(200.0, "why"), Bound(1200.0, "why"), None, measure=measure, poll=1.0, window=42.0, life=45.0,
+        latency=0.5, row=row, kind=Kind.EMULATED, token_ended=43.0,
+    )  # fmt: skip
+
+    assert judgement.said.endswith(way)
+
+
 def test_a_refusal_that_a_verifier_waits_for_may_come_after_the_window() -> None:
     slow = Expected(40.0, "why", waits=30.0)
 
