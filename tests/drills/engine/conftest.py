@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from drills.driver import Driver, Snapshot
+from drills.driver import Driver, GaveUp, Snapshot
 from drills.drivers import driver_for
 from drills.engine import run_drill
 from drills.journal import Entry, Journal, Log, read_log
@@ -70,6 +70,22 @@ class Idle:
         """What it is not idle in."""
         if move.action not in self.idles:
             self.driver.do(move, before)
+
+
+@dataclass(slots=True)
+class Refusing:
+    """A driver that gives up to roll back, as for a person who does not do it."""
+
+    driver: Driver
+    asked: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.driver, name)
+
+    def restore(self, _before: Snapshot) -> None:
+        """Counted."""
+        self.asked += 1
+        raise GaveUp("nobody rolled back")
 
 
 @dataclass(slots=True)
@@ -170,6 +186,10 @@ class Range:
     def idle(self, *actions: Action) -> Driver:
         """One that makes none of these moves, and all others."""
         return Idle(self.driver(), frozenset(actions))
+
+    def refusing(self) -> Refusing:
+        """One that does not roll back, and says that it is no use to ask again."""
+        return Refusing(self.driver())
 
     def late(self, seconds: float) -> Driver:
         """One whose moves come about later than it says."""

@@ -83,6 +83,19 @@ def test_a_drill_is_not_begun_while_another_one_is_kept_elsewhere(range_: Range,
         range_.run(plan)
 
 
+def test_who_gives_a_rollback_up_is_not_asked_again(range_: Range, quick: Callable[[Scenario], Scenario]) -> None:
+    driver = range_.refusing()
+    plan = range_.plan(quick(SCENARIOS["zero-lead"]), ("pyjwt",), driver=driver)
+
+    with pytest.raises(NotRestored, match="nobody rolled back"):
+        range_.run(plan)
+
+    assert driver.asked == 1
+    left = read_log(plan.journal.folder)
+    range_.driver().restore(left.before)
+    range_.driver().clean(left.before, keep_new=False)
+
+
 def test_a_provider_that_is_rotated_after_the_rollback_is_not_restored(
     range_: Range, quick: Callable[[Scenario], Scenario]
 ) -> None:

@@ -99,6 +99,28 @@ def test_a_drill_that_waits_for_a_person_ends_when_it_is_interrupted(configured:
 
 
 @pytest.mark.process
+def test_a_second_interrupt_ends_the_wait_for_a_person_who_is_to_roll_back(configured: Any) -> None:
+    file, control = configured.folder / "oidcwatch.yaml", configured.sandbox.control
+    document = yaml.safe_load(file.read_text())
+    document["issuers"][0]["drill"]["provider"] = {"type": "manual"}
+    file.write_text(yaml.safe_dump(document))
+    first = control.keys()["RS256"]["thumbprints"]
+    drill = configured.start("run", "zero-lead", "--issuer", "staging", "--yes", *SHORT)
+    drill.until(">>> Rotate now")
+    control.rotate("overlap", alg="RS256")
+    drill.until("observe")
+
+    drill.process.send_signal(signal.SIGINT)
+    drill.until(">>> Roll back")
+    drill.process.send_signal(signal.SIGINT)
+    code, _ = drill.end()
+
+    control.place("RS256", first["active"], first["published"])
+    assert code == Ending.NOT_RESTORED, drill.told()
+    assert "To be done by hand: Roll back: publish" in drill.told()
+
+
+@pytest.mark.process
 @pytest.mark.parametrize("answer", [b"n\n", b"\x03", b"\x04"], ids=["no", "Ctrl-C", "end of input"])
 def test_a_question_that_nobody_says_yes_to_begins_no_drill(configured: Any, on_terminal: Any, answer: bytes) -> None:
     process, person = on_terminal("run", "early-removal", "--issuer", "staging", *SHORT)
