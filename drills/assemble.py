@@ -10,7 +10,7 @@ from typing import Any
 from drills.alert_watch import summarise
 from drills.curve import observed, points, recovered, refusals
 from drills.expectation import Expected
-from drills.follow_ups import follow_ups, runbook_steps
+from drills.follow_ups import cut_short, follow_ups, runbook_steps
 from drills.journal import Entry, Line, Log
 from drills.judgement import Judgement, judge
 from drills.moving import ROW
@@ -90,7 +90,7 @@ def _verifier(log: Log, scenario: Scenario, said: Mapping[str, Any]) -> Verifier
         judged = judge(
             expected, bound, came, measure=measure, poll=float(log.opened["poll"]),
             window=_window(measured, measure, clock), life=_life(log), latency=_LATENCY, row=row, kind=Kind(said["kind"]),
-            token_ended=token_ended(log),
+            token_ended=token_ended(log), cut_short=cut_short(log),
         )  # fmt: skip
         if scenario.judge is Judge.DETECTED:  # what is done to the key set there is more than its row knows of
             judged = replace(judged, ok=True)

@@ -16,7 +16,7 @@ from drills.subject import Kind
 
 def runbook_steps(log: Log, alerts: Alerts) -> tuple[str, ...]:
     """The checks of the runbook of every alert that fired, or should have; as commands."""
-    names = alerts.fired if _cut_short(log) else (*alerts.fired, *alerts.missing)
+    names = alerts.fired if cut_short(log) else (*alerts.fired, *alerts.missing)
     return tuple(_runbook(log, name) for name in names if name != ALWAYS)
 
 
@@ -32,7 +32,7 @@ def follow_ups(
     alerts: Alerts,
 ) -> tuple[str, ...]:
     """Sentences, the most pressing first. One that was cut short says nothing of verifiers, probes and alerts."""
-    if _cut_short(log):
+    if cut_short(log):
         return tuple(_of_provider(log))
     return (
         *_of_provider(log),
@@ -43,7 +43,8 @@ def follow_ups(
     )
 
 
-def _cut_short(log: Log) -> bool:
+def cut_short(log: Log) -> bool:
+    """Whether the drill was ended before its time, or has not ended."""
     end = log.last(Entry.ENDED)
     return end is None or bool(end.said.get("ending"))
 

@@ -57,8 +57,9 @@ def judge(
     row: Verifier,
     kind: Kind,
     token_ended: float | None = None,
+    cut_short: bool = False,
 ) -> Judgement:
-    """Whether that is well.
+    """Whether that is well. Of a drill that was `cut_short`, what has not come yet is not known.
 
     It is as predicted within one poll and `latency`, what an answer and the fetch for it may take. `window` is how
     long it was asked about the token that shows it, `life` that of a token, `token_ended` from when on there was no old
@@ -67,6 +68,8 @@ def judge(
     tolerance = poll + latency
     if observed is None:
         wanted = expected.seconds + expected.waits + tolerance if expected.seconds is not None else math.inf
+        if cut_short and expected.known and wanted >= window:
+            return _cut_short(expected, measure, window, row)
         way = how_to_see(measure, lives=wanted < life, token_ended=token_ended)
         return _never(expected, measure, window, wanted, way, row)
     said = f"{row.name} {_DONE[measure]} after {observed:.1f} s"
@@ -91,6 +94,12 @@ def how_to_see(measure: Measure, *, lives: bool, token_ended: float | None) -> s
     # The new token is renewed while a drill lasts; of the old key there are no more.
     shows = measure is Measure.ACCEPT or lives
     return "a longer --longest shows it" if shows else "a longer --longest and tokens that live longer show it"
+
+
+def _cut_short(expected: Expected, measure: Measure, window: float, row: Verifier) -> Judgement:
+    told = "never" if expected.seconds is None else f"{expected.seconds:.1f} s"
+    said = f"{row.name} had not {_DONE[measure]} within {window:.0f} s, when the drill was ended (predicted {told})"
+    return Judgement(False, said, watched=False)
 
 
 def _never(expected: Expected, measure: Measure, window: float, wanted: float, way: str, row: Verifier) -> Judgement:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from drills.history import Trend, trend
 from drills.record import Alerts, Checked, Record, Verdict, VerifierRecord
-from drills.report.reading import asked
+from drills.report.reading import asked, holds
 from drills.report.verifier_rows import observed_text, predicted_text
 from drills.report.words import KINDS, MEASURES, VERDICTS, span
 from exporters.report import printable
@@ -114,7 +114,8 @@ def _print_verifiers(record: Record, out: Console) -> None:
 
 
 def _cells(record: Record, each: VerifierRecord) -> tuple[str, ...]:
-    mark = "-" if not asked(record, each) else "ok" if each.ok else "NOT"
+    unknown = not asked(record, each) or (record.verdict is Verdict.ABORTED and not each.watched)
+    mark = "-" if unknown else "ok" if holds(record, each) else "NOT"
     times = predicted_text(record, each), observed_text(record, each)
     return each.name, each.version, KINDS[each.kind], *times, mark, each.said
 
