@@ -73,6 +73,8 @@ def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord], flush
             yield f"Watch {each.name} for longer: {each.said}"
         elif not each.ok:
             yield f"Find out why {each.name} did not do what was predicted: {each.said}"
+        elif each.out:
+            yield f"Restart {each.name} after such a fault, and find out why it does not recover by itself."
 
 
 def _flushable(log: Log) -> frozenset[str]:

@@ -40,7 +40,7 @@ def removed(
 
     def run(alerts: Alerts, tell: Callable[[Progress], None]) -> Record:
         plan = range_.plan(
-            quick(SCENARIOS["early-removal"]), ("pyjwt",), alerts=alerts, longest=5.0, shorten={"ttl": 2.0}
+            quick(SCENARIOS["early-removal"]), ("pyjwt",), alerts=alerts, longest=4.0, shorten={"ttl": 2.0}
         )
         record: Record = range_.run(plan, tell=tell).record
         return record
