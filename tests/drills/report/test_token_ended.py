@@ -81,4 +81,4 @@ def test_what_is_refused_after_the_outage_is_refused_in_the_end(ended: Ended) ->
     record = ended("jwks-outage-5xx", 20.0, range(20, ENDED), asked_again=True)
 
     assert "pyjwt still refused the old token in the end." in record.because
-    assert record.follow_ups[0].startswith("Restart pyjwt after such a fault")
+    assert any(each.startswith("Restart pyjwt after such a fault") for each in record.follow_ups)
