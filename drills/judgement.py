@@ -75,8 +75,9 @@ def judge(
     said = f"{row.name} {_DONE[measure]} after {observed:.1f} s"
     if not expected.known:
         return Judgement(True, f"{said}: nobody knew how long it takes")
-    if expected.seconds is not None and abs(observed - expected.seconds) <= tolerance:
-        return Judgement(True, f"{said}, as predicted ({expected.seconds:.1f} s)")
+    if expected.seconds is not None and (apart := abs(observed - expected.seconds)) <= tolerance:
+        answers = "" if apart <= poll else f", within a poll and the {latency:.1f} s that an answer may take"
+        return Judgement(True, f"{said}, as predicted ({expected.seconds:.1f} s){answers}")
     said += ", predicted was never" if expected.seconds is None else f", predicted were {expected.seconds:.1f} s"
     if bound.seconds is not None and observed > bound.seconds + tolerance:
         return Judgement(False, f"{said} and {bound.seconds:.1f} s at most")
