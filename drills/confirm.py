@@ -9,7 +9,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 
 from drills.driver import DriverFailed
-from drills.key_view import NOTHING, KeyView, Unlike, added, new_signs, old_is_gone, published_of
+from drills.key_view import NOTHING, KeyView, Unlike, key_is_added, new_signs, old_is_gone, published_of
 from drills.outside import kid_of
 from drills.record import EventKind
 from drills.running import Running
@@ -28,7 +28,7 @@ class Face(Enum):
 
 _SHOWN: Mapping[Action, tuple[tuple[Face, Unlike], ...]] = MappingProxyType(
     {
-        Action.ANNOUNCE: ((Face.KEYS, added),),
+        Action.ANNOUNCE: ((Face.KEYS, key_is_added),),
         Action.ACTIVATE: ((Face.TOKENS, new_signs),),
         Action.ROTATE: ((Face.TOKENS, new_signs),),
         Action.REPLACE: ((Face.TOKENS, new_signs), (Face.KEYS, old_is_gone)),
@@ -70,7 +70,7 @@ def awaited(run: Running, move: Move, earlier: Iterable[Move]) -> Awaited:
     """Before the move: only what the earlier moves of the drill let be seen. Raises what probes raise."""
     visible = _visible(earlier)
     signs = tuple(sign for sign in _SHOWN.get(move.action, ()) if sign[0] in visible)
-    looks = any(unlike is added for _, unlike in signs)
+    looks = any(unlike is key_is_added for _, unlike in signs)
     published = published_of(run.plan.outside) if looks else NOTHING
     return Awaited(move, signs, KeyView(run.old_kid, published))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,5 +57,9 @@ class Driver(Protocol):
         """The key that signed before signs again and is published, every fault is gone. Keys of the drill may stay
         published without signing. Does nothing where that is so already."""
 
-    def clean(self, before: Snapshot, *, keep_new: bool) -> None:
-        """Takes the drill's leftovers out of the key set: the new keys, or with `keep_new` the old one."""
+    def clean(self, before: Snapshot, *, keep_new: bool, added: Collection[str] = ()) -> None:
+        """Takes the drill's leftovers out of the key set: the new keys, or with `keep_new` the old one.
+
+        `added` are the kids of its new keys as they were seen from outside, for a driver that cannot tell them from
+        those that others have made since; empty when nobody knows.
+        """

@@ -46,7 +46,7 @@ def shown(kid: str) -> str:
     return repr(kid[:_LONGEST_KID])
 
 
-def added(now: KeyView, before: KeyView) -> str:
+def key_is_added(now: KeyView, before: KeyView) -> str:
     """A key is published that was not."""
     return "" if now.published.keys() - before.published.keys() else "no key was added to the key set"
 
@@ -90,3 +90,9 @@ def nothing_is_added(now: KeyView, before: KeyView) -> str:
     """No key is published that was not before."""
     more = sorted(kid for thumbprint, kid in now.published.items() if thumbprint not in before.published)
     return f"{', '.join(map(shown, more))} of the drill still published" if more else ""
+
+
+def are_gone(kids: frozenset[str], now: KeyView, before: KeyView) -> str:
+    """None of these keys is published."""
+    left = sorted(kids & now.kids)
+    return f"{', '.join(map(shown, left))} of the drill still published" if left else ""

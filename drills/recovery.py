@@ -144,7 +144,8 @@ def remove_leftovers(left: Leftover, log: Log, before: Snapshot, *, keep_new: bo
         raise NotRestored(f"nothing was removed: {said}")
     if not keep_new and _is_drills(log, signs):
         raise NotRestored(f"nothing was removed: {said}, and that may be the drill's own key")
-    left.driver.clean(before, keep_new=keep_new)
+    noted = log.last(Entry.ADDED)
+    left.driver.clean(before, keep_new=keep_new, added=noted.said["kids"] if noted else ())
     well, said = signs_with_published_key(left.outside, signs)
     if not well:
         raise NotRestored(f"after the drill's leftovers were removed {said}")

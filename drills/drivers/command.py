@@ -8,7 +8,8 @@ input it gets one JSON object:
      "params": {},            of the move, as {"kind": "5xx"}
      "issuer": "https://...", the issuer's URL
      "before": {...},         what it printed for `snapshot` before the drill; null for `snapshot` itself
-     "keep_new": false}       for `clean`: true when the new keys stay and the old one is to go
+     "keep_new": false,       for `clean`: true when the new keys stay and the old one is to go
+     "added": []}             for `clean`: kids of the keys that the drill has added; empty when they are not known
 
 It ends with 0 when the provider has done it, and only then. `snapshot` changes nothing and prints one JSON object, of
 64 KiB at most, with what the other actions need to undo everything; it is written to the drill's journal, so no secret
@@ -34,7 +35,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import MappingProxyType
@@ -105,9 +106,9 @@ class CommandDriver:
         """The command's `restore`; goes on when the drill was stopped."""
         self._run("restore", before=dict(before))
 
-    def clean(self, before: Snapshot, *, keep_new: bool) -> None:
+    def clean(self, before: Snapshot, *, keep_new: bool, added: Collection[str] = ()) -> None:
         """The command's `clean`."""
-        self._run("clean", self.stopped, before=dict(before), keep_new=keep_new)
+        self._run("clean", self.stopped, before=dict(before), keep_new=keep_new, added=added)
 
     def _run(
         self,
@@ -117,9 +118,17 @@ class CommandDriver:
         params: Mapping[str, Any] | None = None,
         before: Mapping[str, Any] | None = None,
         keep_new: bool = False,
+        added: Collection[str] = (),
     ) -> _Done:
         """What became of it, when it has done what it was told to. Raises DriverFailed."""
-        said = {"action": action, "params": params or {}, "issuer": self.issuer, "before": before, "keep_new": keep_new}
+        said = {
+            "action": action,
+            "params": params or {},
+            "issuer": self.issuer,
+            "before": before,
+            "keep_new": keep_new,
+            "added": sorted(added),
+        }
         program, *arguments = self.command.command
         path = shutil.which(program, path=self.environ.get("PATH"))
         if path is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -131,7 +131,7 @@ class KeycloakDriver:
         if new is not None:
             self.change(new["id"], {**_STATE, "priority": str(_priority(before) - 1)})
 
-    def clean(self, before: Snapshot, *, keep_new: bool) -> None:
+    def clean(self, before: Snapshot, *, keep_new: bool, added: Collection[str] = ()) -> None:
         """Deletes the drill's component, or with `keep_new` disables the one that signed before."""
         new = self.new_key(before)
         if new is None:

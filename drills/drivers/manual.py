@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import httpx
@@ -14,7 +15,8 @@ from drills.driver import DriverFailed, GaveUp, Ready, Snapshot
 from drills.key_view import (
     KeyView,
     Unlike,
-    added,
+    are_gone,
+    key_is_added,
     keys_of_before_are_published,
     look_at_keys,
     new_signs,
@@ -47,7 +49,7 @@ _TASKS: Mapping[Action, _Task] = MappingProxyType(
         Action.ANNOUNCE: _Task(
             "Add a new signing key to the key set, and go on signing with {old}.",
             "a new key in the key set, beside {old}, which goes on signing",
-            (added, old_signs, old_is_published),
+            (key_is_added, old_signs, old_is_published),
         ),
         Action.ACTIVATE: _Task(
             "Sign with the new key from now on; leave {old} in the key set.",
@@ -83,6 +85,18 @@ _CLEAN = _Task(
     "the key set of before the drill",
     (keys_of_before_are_published, nothing_is_added),
 )
+
+
+def _clean_of(added: Collection[str]) -> _Task:
+    """Where the drill's own keys are known, what others have made or removed since then is no part of it."""
+    names = ", ".join(map(shown, sorted(added))).replace("{", "{{").replace("}", "}}")
+    return _Task(
+        f"Take out of the key set what the drill has added: {names}. What signs now goes on signing.",
+        f"a key set without {names}",
+        (partial(are_gone, frozenset(added)),),
+    )
+
+
 _KEEP_NEW = _Task(
     "The rotation is done: take {old} out of the key set.",
     "a key set without {old}",
@@ -145,9 +159,10 @@ class ManualDriver:
             todo = _RESTORE.text.format(old=shown(str(before["signs"]))).rstrip(".")
             raise GaveUp(f"{failure}. To be done by hand: {todo}") from failure
 
-    def clean(self, before: Snapshot, *, keep_new: bool) -> None:
+    def clean(self, before: Snapshot, *, keep_new: bool, added: Collection[str] = ()) -> None:
         """Waits until the drill's keys have left the set, or with `keep_new` the old one."""
-        self._await(_KEEP_NEW if keep_new else _CLEAN, before, self.stopped)
+        known = _clean_of(added) if added else _CLEAN
+        self._await(_KEEP_NEW if keep_new else known, before, self.stopped)
 
     def _await(self, task: _Task, before: Snapshot, stopped: Callable[[], bool]) -> None:
         was = KeyView(str(before["signs"]), dict.fromkeys(before["published"], ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -98,7 +98,7 @@ class SandboxDriver:
         ]
         self.place(before, before["active"], [*before["published"], *new])
 
-    def clean(self, before: Snapshot, *, keep_new: bool) -> None:
+    def clean(self, before: Snapshot, *, keep_new: bool, added: Collection[str] = ()) -> None:
         """Without `keep_new` the drill's own keys leave; those that others have made since then stay."""
         keys, old = self.keys(before), before["active"]
         now = keys["thumbprints"]

@@ -114,14 +114,14 @@ def test_a_command_is_told_everything_on_standard_input(tmp_path: Path) -> None:
 
     driver.snapshot()
     driver.do(Move(Action.ROTATE, {"now": True}), {"key": "a"})
-    driver.clean({"key": "a"}, keep_new=True)
+    driver.clean({"key": "a"}, keep_new=True, added=["b"])
 
     said = {path.stem: json.loads(path.read_text()) for path in tmp_path.iterdir()}
-    common = {"issuer": "https://login.acme.example", "params": {}, "keep_new": False}
+    common = {"issuer": "https://login.acme.example", "params": {}, "keep_new": False, "added": []}
     assert said == {
         "snapshot": {**common, "action": "snapshot", "before": None},
         "rotate": {**common, "action": "rotate", "params": {"now": True}, "before": {"key": "a"}},
-        "clean": {**common, "action": "clean", "before": {"key": "a"}, "keep_new": True},
+        "clean": {**common, "action": "clean", "before": {"key": "a"}, "keep_new": True, "added": ["b"]},
     }
 
 

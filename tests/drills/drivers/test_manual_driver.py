@@ -31,6 +31,8 @@ class Person:
 
     control: Control
     first: dict[str, Any]
+    others: str = ""
+    """The thumbprint of a key that somebody else has made."""
     told: list[str] = field(default_factory=list)
     hands: list[threading.Timer] = field(default_factory=list)
 
@@ -57,6 +59,9 @@ class Person:
         "Rotate now: make a new key that signs at once; leave": lambda person: person.rotate("overlap"),
         "Rotate now": lambda person: person.rotate("abrupt"),
         "Roll back": lambda person: person.place(person.old, lambda now: [person.old, *now]),
+        "Take out of the key set": lambda person: person.place(
+            None, lambda now: [key for key in now if key in (person.old, person.others)]
+        ),
         "Take every key": lambda person: person.place(None, lambda now: [person.old]),
         "Take": lambda person: person.place(None, lambda now: [key for key in now if key != person.old]),
         "The rotation is done": lambda person: person.place(
@@ -101,6 +106,24 @@ def test_a_person_makes_each_move_and_rolls_back(
     assert look(outside).thumbprints == old.thumbprints
     assert len(person.told) == len(moves) + 2, "what is seen already is not asked for"
     assert all(repr(old.signs) in text for text in person.told if not text.startswith("Take every key"))
+
+
+def test_what_others_have_made_since_a_drill_is_not_asked_to_be_removed(
+    manual: ManualDriver, person: Person, outside: Outside, look: Look
+) -> None:
+    before = manual.snapshot()
+    manual.do(Move(Action.ROTATE), before)
+    drills = look(outside).signs
+    manual.restore(before)
+    person.rotate("announce")
+    person.others = person.control.keys()["RS256"]["thumbprints"]["announced"]
+
+    manual.clean(before, keep_new=False, added=[drills])
+
+    left = look(outside)
+    assert drills not in left.published
+    assert {person.old, person.others} <= left.thumbprints
+    assert f"{drills!r}" in person.told[-1]
 
 
 def test_a_rotation_that_is_kept_ends_without_the_old_key(manual: ManualDriver, outside: Outside, look: Look) -> None:
