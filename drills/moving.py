@@ -66,6 +66,7 @@ def move_and_observe(run: Running, before: Snapshot) -> None:
         _observe(run)
     if run.plan.scenario.flushes:
         _flush(run)
+    run.look()  # a drill may be shorter than the time between two looks at alerts
 
 
 def _make(run: Running, number: int, move: Move, before: Snapshot) -> None:

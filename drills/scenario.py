@@ -95,7 +95,7 @@ class Judge(StrEnum):
     """What makes a drill pass."""
 
     NO_IMPACT = "no_impact"
-    """No verifier refuses any token."""
+    """No verifier refuses any token, and nobody is paged."""
     AS_PREDICTED = "as_predicted"
     """Every verifier does what was predicted, and each comes to accept new tokens where acceptance is measured."""
     DETECTED = "detected"

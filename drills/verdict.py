@@ -22,7 +22,7 @@ def verdict_of(
     end = log.last(Entry.ENDED)
     ending = str(end.said.get("ending", "")) if end else "the process that ran it has ended before its time"
     silent = _silent(log)
-    hurt = tuple(_of_impact(scenario, verifiers, detected, log))
+    hurt = tuple(_of_impact(scenario, verifiers, detected, alerts, log))
     if ending and hurt and log.last(Entry.MOVED):
         return Verdict.FAIL, (*hurt, f"It was ended and rolled back: {ending}.")
     if ending:
@@ -41,7 +41,11 @@ def verdict_of(
 
 
 def _of_impact(
-    scenario: Scenario, verifiers: Sequence[VerifierRecord], detected: Sequence[Detected], log: Log
+    scenario: Scenario,
+    verifiers: Sequence[VerifierRecord],
+    detected: Sequence[Detected],
+    alerts: Alerts,
+    log: Log,
 ) -> Iterator[str]:
     """What disturbed somebody in a drill that must disturb nobody."""
     if scenario.judge is not Judge.NO_IMPACT:
@@ -52,6 +56,9 @@ def _of_impact(
         broken = sorted(_BREAKS.intersection(each.findings))
         if broken:
             yield f"The probe {each.by} found {', '.join(broken)}: valid tokens were refused, or would have been."
+    for alert in alerts.seen:
+        if alert.name in alerts.unexpected and alert.severity == "page":
+            yield f"{alert.name} fired, which pages, in a drill that disturbs nobody: its runbook says what is wrong."
 
 
 def _of_verifiers(scenario: Scenario, verifiers: Sequence[VerifierRecord], ended: float | None) -> Iterator[str]:

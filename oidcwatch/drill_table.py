@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _JUDGED: Mapping[Judge, str] = MappingProxyType(
     {
-        Judge.NO_IMPACT: "no verifier refuses any token at any time",
+        Judge.NO_IMPACT: "no verifier refuses any token at any time, and nobody is paged",
         Judge.AS_PREDICTED: "every verifier does what was predicted for it",
         Judge.DETECTED: "the probes name the reason and the owner; verifiers are watched, not judged",
     }

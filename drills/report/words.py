@@ -20,7 +20,7 @@ VERDICTS: Mapping[Verdict, str] = MappingProxyType(
 )
 JUDGES: Mapping[Judge, str] = MappingProxyType(
     {
-        Judge.NO_IMPACT: "It passes when no verifier refuses any token.",
+        Judge.NO_IMPACT: "It passes when no verifier refuses any token and nobody is paged.",
         Judge.AS_PREDICTED: "It passes when every verifier does what was predicted.",
         Judge.DETECTED: "It passes when the probes give the expected reason and owner; verifiers are watched only.",
     }

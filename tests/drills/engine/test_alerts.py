@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from drills.progress import Progress
 from drills.record import AlertSeen, EventKind, Phase, Record, Verdict
-from drills.scenario import Scenario
+from drills.scenario import Judge, Scenario
 from drills.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.process
@@ -59,6 +59,26 @@ def test_an_expected_alert_that_fires_all_the_while_is_not_judged(removed: Calla
     assert (record.alerts.missing, record.alerts.fired, record.page_seconds) == ((), (), None)
     assert any(sentence.startswith("Not judged") for sentence in record.because)
     assert not any(sentence.startswith("Every expected alert") for sentence in record.because)
+
+
+def test_a_page_that_nobody_expected_fails_a_drill_that_is_to_disturb_nobody(
+    range_: Range, quick: Callable[[Scenario], Scenario]
+) -> None:
+    told = threading.Event()
+
+    class Watched:
+        def now(self) -> tuple[AlertSeen, ...]:
+            return (AlertSeen("OidcPage", datetime.now(UTC), "page", True, ""),) if told.is_set() else ()
+
+    def tell(progress: Progress) -> None:
+        if progress.phase is Phase.OBSERVE:
+            told.set()
+
+    harmless = replace(quick(SCENARIOS["zero-lead"]), judge=Judge.NO_IMPACT)
+    record = range_.run(range_.plan(harmless, ("keyfunc",), alerts=Watched()), tell=tell).record
+
+    assert record.verdict is Verdict.FAIL, record.alerts
+    assert record.because[0].startswith("OidcPage fired, which pages")
 
 
 def test_the_end_of_an_earlier_drills_alerts_is_waited_for_and_their_new_beginning_counts(
