@@ -104,8 +104,8 @@ def run(
 ) -> None:
     """Run a drill: look whether it is safe, predict, change the provider, measure, change it back, report.
 
-    Ctrl-C or SIGTERM end a drill early: it is rolled back first; only a person is not waited for twice. On an issuer of the
-    configuration it asks before anything is changed; --yes answers. docs/drills.md has the whole story.
+    Ctrl-C or SIGTERM end a drill early: it is rolled back first; only a person is not waited for twice. On an issuer of
+    the configuration it asks before anything is changed; --yes answers. docs/drills.md has the whole story.
 
     Exit code: 0 passed, 1 failed, 2 bad configuration or call, 3 not begun (the preflight forbids it, the provider is
     silent, nobody said yes), 4 aborted and rolled back, 5 not rolled back: see what it says, and oidcwatch drill abort.
