@@ -26,8 +26,7 @@ from drills.record import (
     Times,
     VerifierRecord,
 )
-from drills.report.words import ASKED
-from drills.scenario import Generation, Judge, Measure, Scenario
+from drills.scenario import ASKED, Generation, Judge, Measure, Scenario
 from drills.subject import Kind, Sample
 from drills.verdict import out_at_last, token_ended, verdict_of
 from drills.verifiers import Verifier

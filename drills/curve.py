@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from drills.record import Point
-from drills.scenario import Generation, Measure
+from drills.scenario import ASKED, Generation, Measure
 from drills.subject import Sample
 
 MOST_POINTS = 400
@@ -22,8 +22,8 @@ def observed(samples: Iterable[Sample], measure: Measure, clock_started: float) 
     several caches flaps in between. OUTAGE: the first refusal of an OLD one. Samples after the end of the fault must
     be left out.
     """
-    generation = Generation.NEW if measure is Measure.ACCEPT else Generation.OLD
-    asked = [sample for sample in _in_order(samples) if sample.generation is generation and sample.at >= clock_started]
+    shown = (sample for sample in _in_order(samples) if sample.generation is ASKED[measure])
+    asked = [sample for sample in shown if sample.at >= clock_started]
     wished = measure is Measure.ACCEPT
     if measure is Measure.OUTAGE:
         first = next((sample for sample in asked if not sample.ok), None)

@@ -79,6 +79,12 @@ class Generation(StrEnum):
     """Issued after the newest move, and again before it is too old."""
 
 
+ASKED: Mapping[Measure, Generation] = MappingProxyType(
+    {Measure.ACCEPT: Generation.NEW, Measure.REJECT: Generation.OLD, Measure.OUTAGE: Generation.OLD}
+)
+"""Which token shows what is measured."""
+
+
 class Hold(StrEnum):
     """What a drill waits for after a move."""
 

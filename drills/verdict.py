@@ -8,7 +8,7 @@ from drills.journal import Entry, Log
 from drills.judgement import how_to_see
 from drills.record import Alerts, Detected, Verdict, VerifierRecord
 from drills.running import OLD_ENDED
-from drills.scenario import Generation, Judge, Measure, Scenario
+from drills.scenario import ASKED, Generation, Judge, Measure, Scenario
 from drills.subject import Sample
 
 _BREAKS = frozenset({"ROT-05", "ROT-06", "ROT-07"})
@@ -90,8 +90,7 @@ def _not_watched(unseen: Sequence[VerifierRecord], all_: int) -> str:
 
 def _asked(each: VerifierRecord, measure: Measure) -> bool:
     """Whether there is an answer after the clock's start about the token that the measure is about."""
-    shows = Generation.NEW if measure is Measure.ACCEPT else Generation.OLD
-    return any(point.generation is shows and point.seconds >= 0 for point in each.curve)
+    return any(point.generation is ASKED[measure] and point.seconds >= 0 for point in each.curve)
 
 
 def _silent(log: Log) -> Mapping[str, str]:

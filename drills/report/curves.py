@@ -13,8 +13,8 @@ from drills.report.axis import Axis, axis
 from drills.report.reading import fault_ended
 from drills.report.timeline import NARROW, WIDE
 from drills.report.verifier_rows import judged, observed_text, predicted_text, well
-from drills.report.words import ASKED, KINDS, span
-from drills.scenario import Generation, Measure
+from drills.report.words import KINDS, span
+from drills.scenario import ASKED, Generation, Measure
 
 _MANY = 20  # verifiers from which rows are lower
 _NAMES_AGAIN = 8  # rows from which the seconds are named at the top as well

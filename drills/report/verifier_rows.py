@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from drills.record import Record, VerifierRecord
 from drills.report.reading import agrees, asked, holds, measured_until, never_accepts, stays_out
-from drills.report.words import ASKED, KINDS, NOTHING, span, within
-from drills.scenario import Generation, Judge
+from drills.report.words import KINDS, NOTHING, span, within
+from drills.scenario import ASKED, Generation, Judge
 
 _LONGEST_REFUSAL = 300  # characters; all of it is in report.json
 _JUDGED: Mapping[Judge, tuple[str, str]] = MappingProxyType(

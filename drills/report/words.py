@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from drills.record import EventKind, Record, Verdict
-from drills.scenario import Generation, Judge, Measure
+from drills.scenario import Judge, Measure
 from drills.subject import Kind
 
 NOT_MEASURED = "not measured in this drill"
@@ -33,10 +33,6 @@ MEASURES: Mapping[Measure, tuple[str, str]] = MappingProxyType(
     }
 )
 """Name and meaning of each time."""
-ASKED: Mapping[Measure, Generation] = MappingProxyType(
-    {Measure.ACCEPT: Generation.NEW, Measure.REJECT: Generation.OLD, Measure.OUTAGE: Generation.OLD}
-)
-"""Which token shows it."""
 KINDS: Mapping[Kind, str] = MappingProxyType({Kind.CANARY: "real", Kind.EMULATED: "emulated"})
 EVENTS: Mapping[EventKind, str] = MappingProxyType(
     {
